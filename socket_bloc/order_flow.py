@@ -1,0 +1,170 @@
+"""Who may send which status after which: a table, and the two questions that both ends ask of it.
+
+`ORDER_FLOW` is the sequence diagram. A project with other statuses writes its own `IntEnum` and its
+own table, and passes the `OrderFlow` to its clients and to its relay. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from socket_bloc.order_status import ClientType, OrderStatus, Rejection, RejectionCode, StatusCode
+
+__all__ = ["ORDER_FLOW", "OrderFlow", "OrderRecord", "Step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One row of the table: `sent_by` may send `status` after one of `after`.
+
+    A step that comes after nothing begins an order.
+    """
+
+    status: IntEnum
+    sent_by: ClientType
+    after: frozenset[IntEnum] = frozenset()
+
+    @property
+    def begins_order(self) -> bool:
+        """Whether this status places a new order."""
+        return not self.after
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """What is known of an order: its two parties, and the status that it has now."""
+
+    client_id: str
+    serviceman_id: str
+    current_status: int
+
+    def party(self, role: ClientType) -> str:
+        """The id of the party in `role`."""
+        return self.client_id if role is ClientType.CLIENT else self.serviceman_id
+
+
+class OrderFlow:
+    """The rules of an order.
+
+    `check` is asked before anything is looked up, by the client before it sends and by the relay when
+    it receives; `check_order` is asked with the order at hand. Both give None, or the reason why not.
+    """
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        """Take the rows. Raises `ValueError` for a status that has two rows, or follows one that has none."""
+        self._steps: dict[int, Step] = {}
+        for step in steps:
+            if step.status in self._steps:
+                raise ValueError(f"{step.status.name} {step.status:d} has two rows; give each status one")
+            self._steps[step.status] = step
+        for step in self._steps.values():
+            for status in step.after - self._steps.keys():
+                raise ValueError(f"{step.status.name} follows {status.name}, which has no row")
+        self._following = {
+            current: tuple(step for step in self._steps.values() if current in step.after)
+            for current in self._steps
+        }
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The rows, in the order in which they were given."""
+        return tuple(self._steps.values())
+
+    def following(self, current_status: int) -> tuple[Step, ...]:
+        """The steps that may follow; none where the order has ended or the status is not of this flow."""
+        return self._following.get(current_status, ())
+
+    def is_open(self, current_status: int) -> bool:
+        """Whether anything may still follow."""
+        return bool(self.following(current_status))
+
+    def name(self, status: int) -> str:
+        """The name of a status, or its number where this flow does not know it."""
+        step = self._steps.get(status)
+        return step.status.name if step else str(status)
+
+    def begins_order(self, order_status: OrderStatus) -> bool:
+        """Whether this status places a new order."""
+        step = self._steps.get(order_status.order_status_as_int)
+        return step is not None and step.begins_order
+
+    def check(self, order_status: OrderStatus, user_id: str, role: ClientType) -> Rejection | None:
+        """The first question: may this user send such a status at all?"""
+        step = self._steps.get(order_status.order_status_as_int)
+        if step is None or step.status.name != order_status.order_status_as_string:
+            return self._unknown_status(order_status, step)
+        name = step.status.name
+        if order_status.sender_id not in (None, user_id):
+            reason = "the sender's id must be that of the connected user, or be left out"
+            return Rejection(RejectionCode.FORGED_SENDER, "sender_id", reason)
+        if step.begins_order and order_status.receiver_id is None:
+            reason = f"{name} needs the id of the {step.sent_by.other} who is to receive it"
+            return Rejection(RejectionCode.WRONG_RECEIVER, "receiver_id", reason)
+        if step.begins_order and order_status.receiver_id == user_id:
+            reason = f"{name} must go to another user than its sender"
+            return Rejection(RejectionCode.WRONG_RECEIVER, "receiver_id", reason)
+        if role is not step.sent_by:
+            reason = f"{name} is sent by the {step.sent_by}, and this user is a {role}"
+            return Rejection(RejectionCode.WRONG_ROLE, "order_status_as_int", reason)
+        return None
+
+    def check_order(
+        self, order_status: OrderStatus, user_id: str, role: ClientType, order: OrderRecord | None
+    ) -> Rejection | None:
+        """The second question: may it follow what the order is now?
+
+        `order` is None where there is none under this id. To one who has no part in it, an order that
+        exists looks just like one that does not.
+        """
+        step = self._steps[order_status.order_status_as_int]
+        is_party = order is not None and order.party(role) == user_id
+        current = order.current_status if order and is_party else None
+        if step.begins_order:
+            if order is None:
+                return None
+            reason = f"order {order_status.order_id} exists already; a new order needs a new id"
+            return Rejection(RejectionCode.ORDER_EXISTS, "order_id", reason, current)
+        if order is None or not is_party:
+            reason = f"there is no order {order_status.order_id} in which this {role} has a part"
+            return Rejection(RejectionCode.UNKNOWN_ORDER, "order_id", reason)
+        if order_status.receiver_id not in (None, order.party(role.other)):
+            reason = f"the receiver's id must be that of the order's {role.other}, or be left out"
+            return Rejection(RejectionCode.WRONG_RECEIVER, "receiver_id", reason, current)
+        if order.current_status not in step.after:
+            allowed = " or ".join(status.name for status in sorted(step.after))
+            reason = (
+                f"a {role} may send {step.status.name} after {allowed}; "
+                f"order {order_status.order_id} is {self.name(order.current_status)}"
+            )
+            return Rejection(RejectionCode.ILLEGAL_TRANSITION, "order_status_as_int", reason, current)
+        return None
+
+    def _unknown_status(self, order_status: OrderStatus, step: Step | None) -> Rejection:
+        if step is None:
+            known = ", ".join(f"{step.status.name} {step.status:d}" for step in self._steps.values())
+            reason = f"{order_status.order_status_as_int} is no status; there are {known}"
+            return Rejection(RejectionCode.UNKNOWN_STATUS, "order_status_as_int", reason)
+        reason = f"{step.status:d} goes with the string {step.status.name}"
+        return Rejection(RejectionCode.UNKNOWN_STATUS, "order_status_as_string", reason)
+
+
+def _step(status: StatusCode, sent_by: ClientType, *after: StatusCode) -> Step:
+    return Step(status, sent_by, frozenset(after))
+
+
+ORDER_FLOW = OrderFlow(
+    [
+        _step(StatusCode.PLACED, ClientType.CLIENT),
+        _step(StatusCode.ACCEPTED, ClientType.SERVICEMAN, StatusCode.PLACED),
+        _step(StatusCode.STARTED, ClientType.CLIENT, StatusCode.ACCEPTED),
+        _step(StatusCode.ORDER_CHANGED, ClientType.SERVICEMAN, StatusCode.STARTED, StatusCode.EXTENDED),
+        _step(StatusCode.EXTENDED, ClientType.CLIENT, StatusCode.ORDER_CHANGED),
+        _step(StatusCode.PAYMENT, ClientType.CLIENT, StatusCode.STARTED, StatusCode.EXTENDED),
+        _step(StatusCode.PAYMENT_VERIFICATION, ClientType.SERVICEMAN, StatusCode.PAYMENT),
+        _step(StatusCode.ORDER_COMPLETE, ClientType.CLIENT, StatusCode.PAYMENT_VERIFICATION),
+        _step(StatusCode.CANCELLED, ClientType.CLIENT, StatusCode.PLACED, StatusCode.ACCEPTED),
+    ]
+)
+"""The order of the sequence diagram."""

@@ -1,0 +1,128 @@
+"""What a `SocketBloc` says: the states of the class diagram, and those that a user must see besides.
+
+States are compared by value, and a Bloc drops a state that equals the last one. Those that answer a
+request are compared by identity, so that two refusals are two states.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from socket_bloc.events import SocketEvent
+from socket_bloc.order_status import OrderStatus, RejectionCode
+
+__all__ = [
+    "SocketConnectState",
+    "SocketDataQueuedState",
+    "SocketDataRejectedState",
+    "SocketDataSentState",
+    "SocketDisconnectState",
+    "SocketNullState",
+    "SocketReceiveDataState",
+    "SocketReconnectingState",
+    "SocketRefusedState",
+    "SocketState",
+]
+
+
+class SocketState:
+    """The base of all states; abstract, as in the diagram."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
+        """Refuse to build the base itself."""
+        if cls is SocketState:
+            raise TypeError("SocketState is abstract; build one of its subclasses")
+        return super().__new__(cls)
+
+
+@dataclass(frozen=True)
+class SocketConnectState(SocketState):
+    """The relay has welcomed this user; the replay of what was missed follows.
+
+    `resumed` is False where the replay starts anew: what was known of the orders is then rebuilt from
+    it. `epoch` names the relay's database.
+    """
+
+    resumed: bool
+    epoch: str
+
+
+@dataclass(frozen=True)
+class SocketDisconnectState(SocketState):
+    """There is no connection, and none is being tried (but see the two kinds of it)."""
+
+
+@dataclass(frozen=True)
+class SocketReconnectingState(SocketDisconnectState):
+    """The connection is away; try number `attempt` (from 1) comes at `next_attempt_at` (UTC)."""
+
+    attempt: int
+    next_attempt_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class SocketRefusedState(SocketDisconnectState):
+    """The relay, or what stands before it, will not have this user; only a new connect event tries again."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class SocketReceiveDataState(SocketState):
+    """A status of the other party: entry `seq` of the feed, committed `at` (UTC)."""
+
+    order_status: OrderStatus
+    message_id: str
+    seq: int
+    at: datetime
+
+
+@dataclass(frozen=True)
+class SocketDataSentState(SocketState):
+    """A status of this user has been committed: entry `seq` of the feed, committed `at` (UTC).
+
+    Also when it is replayed after a restart, or was sent from another of the user's connections.
+    """
+
+    order_status: OrderStatus
+    message_id: str
+    seq: int
+    at: datetime
+
+    @property
+    def message(self) -> str:
+        """The text of the status."""
+        return self.order_status.message
+
+
+@dataclass(frozen=True)
+class SocketDataQueuedState(SocketState):
+    """A status waits in the outbox: for the connection, or for an earlier one of its order."""
+
+    order_status: OrderStatus
+    message_id: str
+
+
+@dataclass(frozen=True, eq=False)
+class SocketDataRejectedState(SocketState):
+    """The relay has refused a status; nothing was changed.
+
+    `code` is a plain string where the relay is newer than this library. `current_status` is the status
+    of the order, where there is one and this user has a part in it.
+    """
+
+    order_status: OrderStatus
+    message_id: str
+    code: RejectionCode | str
+    reason: str
+    current_status: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class SocketNullState(SocketState):
+    """The answer to an event that needs a socket, when there is none; it carries that event."""
+
+    event: SocketEvent
