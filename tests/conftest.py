@@ -1,0 +1,33 @@
+"""What holds for every test: no task may fail unseen, and none may be left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def loop_errors() -> list[dict[str, Any]]:
+    """What reached the event loop's exception handler; a test that expects some clears the list."""
+    return []
+
+
+@pytest.fixture(autouse=True)
+async def no_task_fails_or_stays(loop_errors: list[dict[str, Any]]) -> AsyncIterator[None]:
+    """Fail the test where a task of its loop failed without being asked, or is still running."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: loop_errors.append(context))
+    yield
+    for _ in range(20):  # a cancelled task needs a turn or two to end
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        if not left:
+            break
+        await asyncio.sleep(0)
+    gc.collect(1)  # a task that was dropped with its exception reports it when it is collected
+    await asyncio.sleep(0)
+    assert not left, f"tasks left behind: {left}"
+    assert not loop_errors, f"errors that nobody handled: {loop_errors}"
