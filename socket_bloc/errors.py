@@ -9,6 +9,7 @@ __all__ = [
     "InvalidOrderStatusError",
     "NoSocketError",
     "OrderRejected",
+    "ProtocolError",
     "SocketBlocError",
 ]
 
@@ -40,6 +41,10 @@ class ConnectionRefused(SocketBlocError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class ProtocolError(SocketBlocError):
+    """The relay said what makes no sense, and it was skipped. Reported through `on_error`, never raised."""
 
 
 class InvalidOrderStatusError(ValueError):

@@ -116,7 +116,7 @@ _MODELS: Final[dict[str, type[RelayFrame]]] = {
 }
 
 
-def read_relay_frame(text: str) -> RelayFrame | UnreadableFrame:
+def read_relay_frame(text: str | bytes) -> RelayFrame | UnreadableFrame:
     """Read a frame that came from the relay. Never raises."""
     # The happy path parses once: nearly every frame is a status.
     try:
@@ -133,7 +133,7 @@ def read_relay_frame(text: str) -> RelayFrame | UnreadableFrame:
     type_ = fields.get("type")
     model = _MODELS.get(type_) if isinstance(type_, str) else None
     if model is None:
-        return UnreadableFrame(type_ if isinstance(type_, str) else None, None, "its type is unknown")
+        return UnreadableFrame(type_[:40] if isinstance(type_, str) else None, None, "its type is unknown")
     try:
         return model.from_json(text)
     except ValidationError as error:

@@ -1,0 +1,125 @@
+"""One WebSocket to the relay: where it leads, how it is opened, and what its end means.
+
+What follows from a loss is for `loss` and `session` to say.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlencode
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI
+from websockets.http11 import Response
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+from socket_bloc.frames import SUBPROTOCOL
+from socket_bloc.loss import Closed, HttpRefused, Loss, Unreachable, Untrusted
+
+__all__ = ["Token", "ask_token", "check_uri", "loss_of", "open_channel"]
+
+Token = str | Callable[[], str | Awaitable[str]] | None
+"""The bearer token, or a function (which may be async) that is asked for it at each attempt."""
+
+OPEN_TIMEOUT: Final = 10.0
+PING_INTERVAL: Final = 20.0
+PING_TIMEOUT: Final = 15.0
+CLOSE_TIMEOUT: Final = 0.5
+
+# At DEBUG, websockets logs the text of each frame and the Authorization header.
+_logger = logging.getLogger("socket_bloc.websocket")
+_logger.setLevel(logging.INFO)
+
+
+class _Connect(connect):
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Follow no redirect: the token would go wherever it points."""
+        return exc
+
+
+def check_uri(uri: str) -> str:
+    """Give back the URI of a relay. Raises `ValueError` where it is none."""
+    try:
+        parsed = parse_uri(uri)
+    except InvalidURI as error:
+        raise ValueError(f"uri: {uri!r} is not like ws://host:port/order or wss://host/order") from error
+    if parsed.query or parsed.username is not None:
+        raise ValueError("uri: it may have no query and no user name; these are for the socket to add")
+    return uri
+
+
+async def ask_token(token: Token) -> str | None:
+    """The token for this attempt. Raises what the function raises, and `ValueError` for what is no token."""
+    value = token() if callable(token) else token
+    if inspect.isawaitable(value):
+        value = await value
+    if value is not None and not (value.isascii() and value.isprintable() and " " not in value):
+        raise ValueError("token: it must be printable ASCII without spaces")
+    return value
+
+
+async def open_channel(uri: str, query: dict[str, str], token: str | None) -> ClientConnection:
+    """Open the connection. `loss_of` tells what its exceptions mean."""
+    return await _Connect(
+        f"{uri}?{urlencode(query)}",
+        subprotocols=[Subprotocol(SUBPROTOCOL)],
+        additional_headers={"Authorization": f"Bearer {token}"} if token else None,
+        compression=None,
+        proxy=None if _is_loopback(parse_uri(uri).host) else True,
+        open_timeout=OPEN_TIMEOUT,
+        ping_interval=PING_INTERVAL,
+        ping_timeout=PING_TIMEOUT,
+        close_timeout=CLOSE_TIMEOUT,
+        logger=_logger,
+    )
+
+
+def loss_of(error: Exception) -> Loss:
+    """What it means that opening or reading has raised this."""
+    match error:
+        case ConnectionClosed():
+            frame = error.rcvd
+            return Closed(frame.code, _printable(frame.reason)) if frame else Closed(1006, "without a word")
+        case InvalidStatus(response=response):
+            return HttpRefused(response.status_code, _first_line(response), _retry_after(response))
+        case ssl.SSLCertVerificationError():
+            return Untrusted(error.verify_message)
+        case TimeoutError():
+            return Unreachable(f"no answer within {OPEN_TIMEOUT:.0f} s")
+        case _:
+            return Unreachable(_printable(str(error)) or type(error).__name__)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text[:200]).strip()
+
+
+def _first_line(response: Response) -> str:
+    lines = bytes(response.body or b"").decode(errors="replace").splitlines()
+    return _printable(lines[0]) if lines else response.reason_phrase
+
+
+def _retry_after(response: Response) -> float:
+    """Seconds, from either form of the header (RFC 9110, 10.2.3); 0 where it is absent or no such form."""
+    value = response.headers.get("Retry-After", "")
+    if value.isascii() and value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0

@@ -1,0 +1,66 @@
+"""The sends that are not settled yet: neither committed nor refused.
+
+An outbox only keeps them, in the order in which they were added. When each may go out is for
+`delivery` to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from socket_bloc.order_status import OrderStatus
+
+__all__ = ["MemoryOutbox", "Outbox", "Send"]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A status to be committed once, under a message id that every retry repeats."""
+
+    message_id: str
+    order_status: OrderStatus
+
+
+class Outbox(Protocol):
+    """Where sends are kept. What `add` has returned from must be there until `settle` is told of it."""
+
+    def add(self, send: Send) -> None:
+        """Keep a send; the same one again is no error. Raises `ValueError` if another has its message id."""
+        ...
+
+    def settle(self, message_id: str) -> None:
+        """Forget a send: its outcome is known. One that is not there is no error."""
+        ...
+
+    def __contains__(self, message_id: object) -> bool: ...
+
+    def __iter__(self) -> Iterator[Send]:
+        """The sends, in the order in which they were added."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+class MemoryOutbox:
+    """An outbox that lives as long as the process."""
+
+    def __init__(self) -> None:
+        self._sends: dict[str, Send] = {}
+
+    def add(self, send: Send) -> None:
+        if self._sends.setdefault(send.message_id, send) != send:
+            raise ValueError("message_id: another status is being sent under it; choose a new one")
+
+    def settle(self, message_id: str) -> None:
+        self._sends.pop(message_id, None)
+
+    def __contains__(self, message_id: object) -> bool:
+        return message_id in self._sends
+
+    def __iter__(self) -> Iterator[Send]:
+        return iter(tuple(self._sends.values()))
+
+    def __len__(self) -> int:
+        return len(self._sends)

@@ -1,0 +1,225 @@
+"""The `Socket` of the class diagram: it carries out what the `Session` wants, over `websockets`.
+
+It decides nothing: which state follows which is in `session`, what a lost connection means in `loss`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, Final, assert_never
+from uuid import uuid4
+
+from reactivex import Observable
+from reactivex.subject import Subject
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.connection import broadcast
+from websockets.exceptions import ConnectionClosed
+
+from socket_bloc.effects import Close, Effect, Open, Reconnecting, Report, Transmit
+from socket_bloc.errors import ProtocolError
+from socket_bloc.events import SocketReceiveDataEvent
+from socket_bloc.link import Token, ask_token, check_uri, loss_of, open_channel
+from socket_bloc.loss import Loss
+from socket_bloc.order_status import ClientType, OrderStatus
+from socket_bloc.outbox import MemoryOutbox, Outbox, Send
+from socket_bloc.session import Session
+from socket_bloc.states import SocketReconnectingState, SocketState
+
+__all__ = ["Socket"]
+
+GOODBYE_TIMEOUT: Final = 0.8
+"""Seconds that closing a connection may take, whatever the other end does."""
+
+logger = logging.getLogger("socket_bloc")
+
+
+class Socket:
+    """One user's connection to the relay, kept up until it is closed.
+
+    All of it happens on the running event loop. The streams are hot and without a replay.
+    """
+
+    WEBSOCKET_URI: ClassVar[str] = "ws://127.0.0.1:8765/order"
+
+    def __init__(
+        self,
+        serviceman_id: str,
+        type: ClientType,
+        *,
+        uri: str | None = None,
+        token: Token = None,
+        outbox: Outbox | None = None,
+        full_history: bool = False,
+    ) -> None:
+        """Prepare a socket for the user `serviceman_id`, of either type. Raises `ValueError`: a bad URI."""
+        self.serviceman_id = serviceman_id
+        self.type = type
+        self.channel: ClientConnection | None = None
+        self._uri = check_uri(self.WEBSOCKET_URI if uri is None else uri)
+        self._token = token
+        self._outbox: Outbox = MemoryOutbox() if outbox is None else outbox
+        self._session = Session(serviceman_id, self._outbox, jitter=random.random, full_history=full_history)
+        self._statuses = Subject[SocketReceiveDataEvent]()
+        self._reports = Subject[SocketState | Exception]()
+        self._attempt: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._settled = asyncio.Event()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the relay has welcomed this user on the connection that there is now."""
+        return self._session.is_connected
+
+    def get_order_status_stream(self) -> Observable[SocketReceiveDataEvent]:
+        """The statuses of the feed as they arrive, those of this user included."""
+        return self._statuses.as_observable()
+
+    def get_report_stream(self) -> Observable[SocketState | Exception]:
+        """Everything else there is to tell: states of the connection and of sends, and what went wrong."""
+        return self._reports.as_observable()
+
+    def open_connection(self) -> None:
+        """Connect, and connect again whenever the connection is lost."""
+        self._carry_out(self._session.connect())
+
+    def close_connection(self) -> None:
+        """Disconnect, and stay away; what is not settled is kept. Raises `NoSocketError`."""
+        self._carry_out(self._session.disconnect())
+
+    def keep(self, order_status: OrderStatus, message_id: str | None = None) -> Send:
+        """Put a status into the outbox. Raises `ValueError` where another one has its message id."""
+        send = Send(message_id or uuid4().hex, order_status)
+        self._outbox.add(send)
+        return send
+
+    def send_order_status(self, order_status: OrderStatus, message_id: str | None = None) -> None:
+        """Send a status, now or as soon as the connection is there. Raises `NoSocketError`, `ValueError`."""
+        self._carry_out(self._session.send(self.keep(order_status, message_id), self._now()))
+
+    async def settled(self) -> None:
+        """Wait until the outbox is empty, or there is no socket that could empty it."""
+        while self._outbox and self._session.has_socket:
+            self._settled.clear()
+            await self._settled.wait()
+
+    async def aclose(self) -> None:
+        """Disconnect if need be, end every task, and complete the streams."""
+        if self._session.has_socket:
+            self.close_connection()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._statuses.on_completed()
+        self._reports.on_completed()
+
+    # What the session wants
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case SocketReceiveDataEvent():
+                    self._statuses.on_next(effect)
+                case Transmit(text):
+                    # Unlike send() this never waits: little is in flight, and a peer that does not
+                    # read is noticed by the missing answer.
+                    broadcast([self.channel] if self.channel else [], text)
+                case Open():
+                    self._attempt = self._start(self._run(effect))
+                case Close(code, reason):
+                    self._leave(code, reason)
+                case Reconnecting(tries, delay, reason):
+                    logger.info("%s; try %d in %.1f s", reason, tries, delay)
+                    at = datetime.now(UTC) + timedelta(seconds=delay)
+                    self._reports.on_next(SocketReconnectingState(tries, at, reason))
+                case Report(problem):
+                    logger.warning("%s", problem)
+                    self._reports.on_next(ProtocolError(problem))
+                case SocketState():
+                    self._reports.on_next(effect)
+                case _:
+                    assert_never(effect)
+        if not self._outbox or not self._session.has_socket:
+            self._settled.set()
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        deadline = self._session.deadline
+        if deadline is not None and self._timer is not None and self._timer.when() <= deadline:
+            return  # it rings early, and is then set anew: cheaper than a new timer for each frame
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = None if deadline is None else loop.call_at(deadline, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._carry_out(self._session.tick(self._now()))
+
+    # Connections
+
+    async def _run(self, attempt: Open) -> None:
+        """One attempt, from the token to the end of the connection."""
+        number = attempt.attempt
+        try:
+            channel = await self._open(attempt)
+        except Exception as error:
+            loss = loss_of(error)
+        else:
+            loss = await self._read(channel, number)
+        self._carry_out(self._session.lost(number, loss, self._now()))
+
+    async def _open(self, attempt: Open) -> ClientConnection:
+        try:
+            token = await ask_token(self._token)
+        except Exception as error:
+            self._reports.on_next(error)
+            raise ConnectionError(f"the token could not be had: {type(error).__name__}") from None
+        query = {"userId": self.serviceman_id, "type": self.type.value}
+        if attempt.since is not None:
+            query["since"] = str(attempt.since)
+        if attempt.epoch is not None:
+            query["epoch"] = attempt.epoch
+        return await open_channel(self._uri, query, token)
+
+    async def _read(self, channel: ClientConnection, number: int) -> Loss:
+        self.channel = channel
+        self._carry_out(self._session.opened(number, self._now()))
+        try:
+            while True:
+                data = await channel.recv()
+                self._carry_out(self._session.received(number, data, self._now()))
+        except ConnectionClosed as error:
+            return loss_of(error)
+        finally:
+            if self.channel is channel:
+                self.channel = None
+
+    def _leave(self, code: int, reason: str) -> None:
+        channel, self.channel = self.channel, None
+        if channel is not None:
+            self._start(_say_goodbye(channel, code, reason))
+        elif self._attempt is not None:
+            self._attempt.cancel()
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+async def _say_goodbye(channel: ClientConnection, code: int, reason: str) -> None:
+    # close() waits without a bound for a peer that does not read.
+    try:
+        async with asyncio.timeout(GOODBYE_TIMEOUT):
+            await channel.close(code, reason)
+    except TimeoutError:
+        channel.transport.abort()
