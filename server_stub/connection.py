@@ -1,0 +1,359 @@
+"""One WebSocket on one transport: bytes in, whole texts out to its guest, and every deadline in between.
+
+The protocol is `websockets`' sans-I/O `ServerProtocol`, which knows no time and does not mind how much
+waits to be written: that is here. Who may come in is decided by the host, and what a text means by the
+guest; neither is known here. A connection costs no task, no queue, no lock and no timer of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import struct
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final, Protocol, cast
+
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import OPEN, SEND_EOF
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from server_stub.assembler import Assembler, MessageError
+from server_stub.deadlines import Deadlines
+from server_stub.http import HttpError, refuse_unreadable
+from socket_bloc.frames import MAX_FRAME_SIZE, SUBPROTOCOL, CloseCode
+
+__all__ = ["Connection", "Guest", "Host"]
+
+HANDSHAKE_TIMEOUT: Final = 10.0
+"""Seconds until the whole request must have come."""
+PING_INTERVAL: Final = 20.0
+PONG_TIMEOUT: Final = 15.0
+STALL_TIMEOUT: Final = 15.0
+"""Seconds in which something of a full write buffer must have drained."""
+CLOSE_TIMEOUT: Final = 3.0
+"""Seconds for the other side to finish a close; then the transport is aborted."""
+HIGH_WATER: Final = 128 * 1024
+"""Bytes waiting to be written above which nothing more is read or replayed."""
+MAX_WRITE_BUFFER: Final = 1024 * 1024
+MAX_REQUEST: Final = 32 * 1024
+"""Bytes of a request, all its headers together."""
+_MAX_CONTROL_PAYLOAD: Final = 125
+_INTERNAL_ERROR: Final = 1011
+_NO_CLOSE_FRAME: Final = 1006
+_HEADER_16: Final = struct.Struct("!BBH").pack
+_HEADER_64: Final = struct.Struct("!BBQ").pack
+
+# The library would log each opening and closing a second time, and at DEBUG what was said.
+_library_log = logging.getLogger("server_stub.websockets")
+_library_log.setLevel(logging.WARNING)
+
+
+class Guest(Protocol):
+    """Who speaks over an open connection."""
+
+    def opened(self) -> None:
+        """The connection is open: texts may be sent."""
+        ...
+
+    def received(self, text: str) -> None:
+        """A text has come."""
+        ...
+
+    def drained(self) -> None:
+        """What waited to be written is nearly gone, after `is_writable` was false."""
+        ...
+
+    def lost(self, close_code: int) -> None:
+        """The connection is gone. `close_code` is that of whoever closed first, 1006 where nobody did."""
+        ...
+
+
+class Host(Protocol):
+    """Who takes connections in."""
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """The timer of its connections."""
+        ...
+
+    def connected(self, connection: Connection) -> None:
+        """A transport has come, and nothing of it was read yet."""
+        ...
+
+    def requested(self, connection: Connection, request: Request) -> None:
+        """A request was read: answer it with `accept` or `respond`, now or later."""
+        ...
+
+    def disconnected(self, connection: Connection) -> None:
+        """The transport is gone."""
+        ...
+
+
+class _Protocol(ServerProtocol):
+    def __init__(self) -> None:
+        # A control frame may come between two fragments when the message has no byte to spare.
+        super().__init__(max_size=MAX_FRAME_SIZE + _MAX_CONTROL_PAYLOAD, logger=_library_log)
+
+    def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
+        # Whether it matters that none was chosen is for the host to say.
+        return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in subprotocols else None
+
+
+class Connection(asyncio.Protocol):
+    """A connection, from its first byte to its last."""
+
+    __slots__ = (
+        "_assembler",
+        "_buffered",
+        "_close_due",
+        "_guest",
+        "_host",
+        "_is_paused",
+        "_pong_due",
+        "_protocol",
+        "_request",
+        "_transport",
+        "_unread",
+        "turn",
+    )
+
+    def __init__(self, host: Host) -> None:
+        self.turn: int | None = None
+        self._host = host
+        self._guest: Guest | None = None
+        self._transport = cast(asyncio.Transport, None)  # comes with connection_made
+        self._protocol = _Protocol()
+        self._assembler = Assembler()
+        self._request: bytearray | None = bytearray()  # None once it is answered
+        self._unread: list[Frame] = []
+        self._is_paused = False
+        self._buffered = 0  # what waited to be written when the deadline was set
+        self._pong_due: float | None = None
+        self._close_due: float | None = None
+
+    # What the host and the guest ask for.
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the connection is open, and what is sent now does not pile up."""
+        return self._protocol.state is OPEN and not self._is_paused
+
+    @property
+    def peer(self) -> str:
+        """The address of the other side, for the log."""
+        address = self._transport.get_extra_info("peername")
+        return f"{address[0]}:{address[1]}" if address else "an unknown address"
+
+    def handshake(self, request: Request) -> Response:
+        """What the WebSocket protocol itself has to say to a request: 101, or why not."""
+        return self._protocol.accept(request)
+
+    def accept(self, response: Response, guest: Guest) -> None:
+        """Open the WebSocket with the 101 of `handshake`."""
+        request = self._take_request()
+        if request is None:
+            return
+        self._guest = guest
+        self._protocol.send_response(response)
+        self._flush()
+        # Spread, so that those who came together are not pinged together.
+        self._set_deadline(PING_INTERVAL * random.uniform(0.5, 1.0))
+        guest.opened()
+        if early := request.partition(b"\r\n\r\n")[2]:
+            self._receive(early)
+
+    def respond(self, response: Response) -> None:
+        """Answer the request with plain HTTP, and close."""
+        if self._take_request() is not None:
+            self._protocol.send_response(response)
+            self._flush()
+
+    def send(self, text: bytes) -> None:
+        """Send an encoded text; it goes nowhere where the connection is not open any more."""
+        if self._protocol.state is not OPEN:
+            return
+        # One unmasked frame each time: its header is made more quickly here than by the library.
+        length = len(text)
+        if length < 126:
+            header = bytes((0x81, length))
+        elif length < 65536:
+            header = _HEADER_16(0x81, 126, length)
+        else:
+            header = _HEADER_64(0x81, 127, length)
+        self._transport.write(header + text)
+        if self._is_paused and self._transport.get_write_buffer_size() > MAX_WRITE_BUFFER:
+            self.fail(CloseCode.SLOW_READER, "too much waits to be read")
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake."""
+        if self._protocol.state is OPEN:
+            self._protocol.send_close(code, reason)
+            self._flush()
+
+    def fail(self, code: int, reason: str) -> None:
+        """Say why, and listen no more."""
+        if self._protocol.state is OPEN:
+            self._protocol.fail(code, reason)
+            self._flush()
+
+    def abort(self) -> None:
+        """Drop the transport, and what waits to be written with it."""
+        self._transport.abort()
+
+    # What the transport and the timer tell.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start the time for the request."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=HIGH_WATER, low=HIGH_WATER // 4)
+        self._set_deadline(HANDSHAKE_TIMEOUT)
+        self._host.connected(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes: of the request, until it is answered, then of frames."""
+        if self._request is None:
+            self._receive(data)
+        else:
+            self._read_request(self._request, data)
+
+    def eof_received(self) -> None:
+        """Nothing more comes; the transport closes itself when all is written."""
+        self._protocol.receive_eof()
+        self._flush()
+
+    def pause_writing(self) -> None:
+        """Read nothing more from one who does not read either."""
+        self._is_paused = True
+        self._transport.pause_reading()
+        self._buffered = self._transport.get_write_buffer_size()
+        if self._close_due is None:
+            self._set_deadline(STALL_TIMEOUT)
+
+    def resume_writing(self) -> None:
+        """Go on where `pause_writing` stopped."""
+        self._is_paused = False
+        self._transport.resume_reading()
+        if self._close_due is None:
+            # If a ping is out, it stood behind all that was not read: the time for its answer begins now.
+            if self._pong_due is not None:
+                self._pong_due = self._host.deadlines.now() + PONG_TIMEOUT
+            self._set_deadline(PING_INTERVAL if self._pong_due is None else PONG_TIMEOUT)
+        unread, self._unread = self._unread, []
+        self._handle(unread)
+        if self._guest is not None and self.is_writable:
+            self._guest.drained()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the guest and the host."""
+        self._host.deadlines.cancel(self)
+        self._request = None
+        self._protocol.receive_eof()
+        if self._guest is not None:
+            self._guest.lost(self._close_code())
+        self._host.disconnected(self)
+
+    def on_deadline(self, now: float) -> None:
+        """Ping, or give up on one who did not do in time what was due."""
+        if self._request is not None or self._close_due is not None:
+            self.abort()
+        elif self._is_paused:
+            buffered = self._transport.get_write_buffer_size()
+            if buffered < self._buffered:
+                self._buffered = buffered
+                self._set_deadline(STALL_TIMEOUT)
+            else:
+                self.fail(CloseCode.SLOW_READER, "nothing is being read")
+        elif self._pong_due is not None:
+            self.fail(_INTERNAL_ERROR, "no answer to a ping")
+        else:
+            self._pong_due = now + PONG_TIMEOUT
+            self._set_deadline(PONG_TIMEOUT)
+            self._protocol.send_ping(b"")
+            self._flush()
+
+    # The request.
+
+    def _read_request(self, request: bytearray, data: bytes) -> None:
+        # Nothing that follows the request may reach the protocol before the answer does.
+        known = len(request)
+        request += data
+        end = request.find(b"\r\n\r\n", max(0, known - 3))
+        self._protocol.receive_data(data if end < 0 else data[: end + 4 - known])
+        for event in self._protocol.events_received():
+            self._host.requested(self, cast(Request, event))
+            if self._request is not None:  # it is answered later
+                self._transport.pause_reading()
+        if self._request is None:
+            return
+        if self._protocol.eof_sent:  # the protocol gave up on it, with an answer of its own or without
+            self._request = None
+            if self._protocol.writes == [SEND_EOF]:
+                self._transport.write(refuse_unreadable(request).response.serialize())
+            self._flush()
+        elif len(request) > MAX_REQUEST:
+            reason = f"a request has at most {MAX_REQUEST} bytes"
+            self.respond(HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason).response)
+
+    def _take_request(self) -> bytearray | None:
+        request, self._request = self._request, None
+        if request is not None:
+            self._transport.resume_reading()
+        return request
+
+    # The frames.
+
+    def _receive(self, data: bytes | bytearray) -> None:
+        self._protocol.receive_data(data)
+        self._flush()  # answers of the protocol itself
+        self._handle(cast("list[Frame]", self._protocol.events_received()))
+
+    def _handle(self, frames: list[Frame]) -> None:
+        for index, frame in enumerate(frames):
+            if self._is_paused:  # what answers these would only pile up
+                self._unread += frames[index:]
+                return
+            if self._has_hung_up:
+                return
+            if frame.opcode is Opcode.PONG:
+                self._pong_received()
+                continue
+            try:
+                text = self._assembler.add(frame)
+            except MessageError as error:
+                self.fail(error.code, error.reason)
+                return
+            if text is not None and self._guest is not None:
+                self._guest.received(text)
+
+    def _pong_received(self) -> None:
+        if self._pong_due is not None and self._close_due is None:
+            sent = self._pong_due - PONG_TIMEOUT
+            self._pong_due = None
+            self._host.deadlines.set(self, sent + PING_INTERVAL)
+
+    @property
+    def _has_hung_up(self) -> bool:
+        """Whether it was this side that closed. (What came before the other's close frame still counts.)"""
+        return self._protocol.close_sent is not None and not self._protocol.close_rcvd_then_sent
+
+    def _close_code(self) -> int:
+        protocol = self._protocol
+        first = protocol.close_sent if self._has_hung_up else protocol.close_rcvd
+        return _NO_CLOSE_FRAME if first is None else int(first.code)
+
+    def _flush(self) -> None:
+        for data in self._protocol.data_to_send():
+            if data != SEND_EOF:
+                self._transport.write(data)
+            elif self._transport.can_write_eof():
+                self._transport.write_eof()
+        if self._close_due is None and self._protocol.close_expected():
+            self._close_due = self._host.deadlines.now() + CLOSE_TIMEOUT
+            self._set_deadline(CLOSE_TIMEOUT)
+
+    def _set_deadline(self, seconds: float) -> None:
+        self._host.deadlines.set(self, self._host.deadlines.now() + seconds)

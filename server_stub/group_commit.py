@@ -1,0 +1,233 @@
+"""Many connections' drafts -> one transaction -> each its outcome, in order.
+
+A batch is whatever came while the last one was being committed. Its statements run in the event loop, and
+its COMMIT in a thread, because only that waits for the disk: a disk that stalls stalls no ping. Between
+the two nobody else touches the ledger, so nothing is ever judged against what is not committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Final, TypeVar
+
+from server_stub.commit_thread import CommitThread
+from server_stub.ledger import Committed, Ledger, LedgerError, Outcome, Staged
+from server_stub.observer import Watch
+from server_stub.records import Draft, Entry
+from socket_bloc.order_status import Rejection, RejectionCode
+
+__all__ = ["GroupCommit"]
+
+_log = logging.getLogger("server_stub")
+
+COMMIT_TIMEOUT: Final = 5.0
+"""Seconds after which a draft whose commit has not come back is answered `unavailable`."""
+MAX_WAITING: Final = 16_384
+"""Drafts that may wait for their batch; whoever comes after them is answered `unavailable` at once."""
+MAX_BATCH: Final = 512
+"""Drafts of one transaction: judging them must not keep the event loop for long."""
+_MAX_GATHERING_TURNS: Final = 3
+_UNAVAILABLE: Final = "the database is not available; try again with the same messageId"
+_ENDING: Final = "the relay is shutting down; try again with the same messageId"
+
+T = TypeVar("T")
+Reply = Callable[[Draft, Outcome], None]
+
+
+class _Phase(Enum):
+    IDLE = auto()
+    GATHERING = auto()
+    COMMITTING = auto()
+    STOPPED = auto()
+
+
+class _Waiting:
+    """A draft, until it is answered; the answer `unavailable` takes the place of a later one."""
+
+    __slots__ = ("draft", "reply", "since")
+
+    def __init__(self, draft: Draft, reply: Reply, since: float) -> None:
+        self.draft = draft
+        self.reply: Reply | None = reply
+        self.since = since
+
+    def answer(self, outcome: Outcome) -> None:
+        if self.reply is not None:
+            reply, self.reply = self.reply, None
+            reply(self.draft, outcome)
+
+
+class GroupCommit:
+    """The one writer of a ledger, in one event loop."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        announce: Callable[[Entry], None],
+        watch: Watch,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        """`announce` is called for each entry after its commit, in the order of their numbers."""
+        self._ledger = ledger
+        self._announce = announce
+        self._watch = watch
+        self._loop = loop
+        self._thread = CommitThread(loop)
+        self._phase = _Phase.IDLE
+        self._takes_more = True
+        self._waiting: deque[_Waiting] = deque()
+        self._batch: list[_Waiting] = []
+        self._staged = Staged([], needs_commit=False)
+        self._began = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._probes: list[asyncio.Future[bool]] = []
+        self._batch_probes: list[asyncio.Future[bool]] = []
+        self._idle_waiters: list[asyncio.Future[None]] = []
+
+    def submit(self, draft: Draft, reply: Reply) -> None:
+        """Have a draft committed.
+
+        `reply` is called with its outcome, unless that is `Committed`, of which `announce` tells; or with
+        the rejection `unavailable`, when the outcome is not known in time.
+        """
+        if not self._takes_more or len(self._waiting) >= MAX_WAITING:
+            reply(draft, _unavailable(_UNAVAILABLE if self._takes_more else _ENDING))
+            return
+        self._waiting.append(_Waiting(draft, reply, self._loop.time()))
+        if self._timer is None:
+            self._timer = self._loop.call_later(COMMIT_TIMEOUT, self._give_up_on_old)
+        self._wake()
+
+    def probe(self) -> asyncio.Future[bool]:
+        """Whether the database takes a write, in time."""
+        probe: asyncio.Future[bool] = self._loop.create_future()
+        if self._phase is _Phase.STOPPED:
+            probe.set_result(False)
+        else:
+            self._probes.append(probe)
+            self._loop.call_later(COMMIT_TIMEOUT, _settle, probe, False)
+            self._wake()
+        return probe
+
+    async def drain(self) -> None:
+        """Take nothing more, and return when nothing waits any more."""
+        self._takes_more = False
+        while self._phase in (_Phase.GATHERING, _Phase.COMMITTING):
+            idle: asyncio.Future[None] = self._loop.create_future()
+            self._idle_waiters.append(idle)
+            await idle
+
+    def stop(self, timeout: float) -> bool:
+        """Commit nothing more, and tell nobody of anything more.
+
+        Blocks until the COMMIT that is running returns, at most `timeout` seconds; whether it has.
+        """
+        self._phase = _Phase.STOPPED
+        self._takes_more = False
+        self._waiting.clear()
+        self._batch = []
+        if self._timer is not None:
+            self._timer.cancel()
+        for probe in (*self._probes, *self._batch_probes):
+            _settle(probe, False)
+        for waiter in self._idle_waiters:
+            _settle(waiter, None)
+        return self._thread.stop(timeout)
+
+    def _wake(self) -> None:
+        if self._phase is _Phase.IDLE:
+            self._phase = _Phase.GATHERING
+            self._loop.call_soon(self._gather, 0, 0)
+
+    def _gather(self, turn: int, seen: int) -> None:
+        # While drafts still come with every turn of the loop, a little more waiting saves whole commits.
+        if self._phase is not _Phase.GATHERING:
+            return
+        waiting = len(self._waiting)
+        if seen < waiting < MAX_BATCH and turn < _MAX_GATHERING_TURNS:
+            self._loop.call_soon(self._gather, turn + 1, waiting)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
+        self._batch_probes, self._probes = self._probes, []
+        self._began = time.perf_counter()
+        drafts = [waiting.draft for waiting in self._batch]
+        try:
+            self._staged = self._ledger.stage(drafts, touch=bool(self._batch_probes))
+        except Exception as error:
+            self._end(error)
+            return
+        if self._staged.needs_commit:
+            self._phase = _Phase.COMMITTING
+            self._thread.run(self._ledger.commit, self._end)
+        else:
+            self._end(None)
+
+    def _end(self, problem: Exception | None) -> None:
+        if self._phase is _Phase.STOPPED:
+            return
+        batch, self._batch = self._batch, []
+        probes, self._batch_probes = self._batch_probes, []
+        try:
+            if problem is not None:
+                _report(problem)
+            self._watch.batch_ended(len(batch), time.perf_counter() - self._began, problem is not None)
+            for probe in probes:
+                _settle(probe, problem is None)
+            self._tell(batch, problem)
+        finally:
+            self._phase = _Phase.IDLE
+            if self._waiting or self._probes:
+                self._wake()
+            else:
+                idle_waiters, self._idle_waiters = self._idle_waiters, []
+                for waiter in idle_waiters:
+                    _settle(waiter, None)
+
+    def _tell(self, batch: list[_Waiting], problem: Exception | None) -> None:
+        if problem is not None:
+            for waiting in batch:
+                waiting.answer(_unavailable(_UNAVAILABLE))
+            return
+        for waiting, outcome in zip(batch, self._staged.outcomes, strict=True):
+            if isinstance(outcome, Committed):
+                self._announce(outcome.entry)
+            else:
+                waiting.answer(outcome)
+
+    def _give_up_on_old(self) -> None:
+        """Answer those who waited too long. One timer for all: it is set for the oldest."""
+        self._timer = None
+        too_old = self._loop.time() - COMMIT_TIMEOUT
+        for waiting in self._batch:
+            if waiting.since <= too_old:
+                waiting.answer(_unavailable(_UNAVAILABLE))
+        while self._waiting and self._waiting[0].since <= too_old:
+            # Its batch has not begun: it is as if it had never come.
+            self._waiting.popleft().answer(_unavailable(_UNAVAILABLE))
+        still = [waiting for waiting in self._batch if waiting.reply is not None] or self._waiting
+        if still:
+            self._timer = self._loop.call_at(still[0].since + COMMIT_TIMEOUT, self._give_up_on_old)
+
+
+def _unavailable(reason: str) -> Rejection:
+    return Rejection(RejectionCode.UNAVAILABLE, "order_status", reason)
+
+
+def _settle(future: asyncio.Future[T], result: T) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _report(problem: Exception) -> None:
+    if isinstance(problem, LedgerError):
+        _log.error("a batch was not committed: %s", problem)
+    else:
+        _log.error("a batch was not committed", exc_info=problem)

@@ -1,0 +1,53 @@
+"""From the text of a frame to what its sender wants, or to why it makes no sense. No I/O, no state."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from server_stub.strict_json import JsonError, JsonObject, is_message_id, read_object, salvage_message_id
+from socket_bloc.frames import SendFrame
+from socket_bloc.order_status import Rejection, RejectionCode
+
+__all__ = ["Unreadable", "read_frame"]
+
+
+class Unreadable(NamedTuple):
+    """A frame that is no send. `message_id` is that of the frame, where it could be read all the same."""
+
+    message_id: str | None
+    rejection: Rejection
+
+
+def read_frame(text: str) -> SendFrame | Unreadable:
+    """Read a client's frame. What is returned as a `SendFrame` has an order id. Never raises."""
+    try:
+        fields = read_object(text)
+    except JsonError as error:
+        return _malformed(salvage_message_id(text), "frame", str(error))
+    type_ = fields.get("type")
+    if not isinstance(type_, str):
+        return _malformed(_message_id(fields), "type", "type: a frame needs a type, which is a string")
+    if type_ != "send":
+        reason = "a client sends frames of the type send, and no others"
+        return Unreadable(_message_id(fields), Rejection(RejectionCode.UNKNOWN_TYPE, "type", reason))
+    try:
+        frame = SendFrame.from_wire(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        return _malformed(_message_id(fields), field, f"{field}: {first['msg']}")
+    if frame.order_status.order_id is None:
+        reason = "orderStatus.orderId: a status needs the id of its order"
+        return _malformed(frame.message_id, "order_id", reason)
+    return frame
+
+
+def _message_id(fields: JsonObject) -> str | None:
+    value = fields.get("messageId")
+    return value if is_message_id(value) else None
+
+
+def _malformed(message_id: str | None, field: str, reason: str) -> Unreadable:
+    return Unreadable(message_id, Rejection(RejectionCode.MALFORMED, field, reason))

@@ -1,0 +1,71 @@
+"""The values that the rooms of the relay hand to each other.
+
+They are made for every status, some of them several times, so they are named tuples: frozen, and far
+cheaper to make than frozen dataclasses.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from socket_bloc.order_status import ClientType, OrderStatus, Rejection
+
+__all__ = ["Draft", "Entry", "User"]
+
+
+class User(NamedTuple):
+    """Who is connected. The same id in the two roles is two users."""
+
+    user_id: str
+    role: ClientType
+
+    def __str__(self) -> str:
+        # The representation of an id shows what would not be seen, or would start a new line.
+        return f"{self.role} {self.user_id!r}"
+
+
+class Draft(NamedTuple):
+    """A status that a user wants to have committed.
+
+    `refusal` is what `OrderFlow.check` had to say about it. A refused draft still goes to the ledger,
+    since the answer names the status that the order has when its turn comes.
+    """
+
+    sender: User
+    message_id: str
+    order_status: OrderStatus
+    order_id: str
+    refusal: Rejection | None
+
+
+class Entry(NamedTuple):
+    """One committed status, with its number in the feed of each of its two sides.
+
+    `at` is in microseconds since 1970, UTC.
+    """
+
+    sender: User
+    receiver: User
+    sender_seq: int
+    receiver_seq: int
+    order_id: str
+    message_id: str
+    status: int
+    status_name: str
+    message: str
+    at: int
+
+    def seq(self, user: User) -> int:
+        """Its number in the feed of `user`, who is one of its two sides."""
+        return self.sender_seq if user == self.sender else self.receiver_seq
+
+    def says_the_same(self, draft: Draft) -> bool:
+        """Whether `draft`, of the same sender, is this very status once its gaps are filled in."""
+        wanted = draft.order_status
+        return (
+            draft.order_id == self.order_id
+            and wanted.order_status_as_int == self.status
+            and wanted.order_status_as_string == self.status_name
+            and wanted.message == self.message
+            and wanted.receiver_id in (None, self.receiver.user_id)
+        )

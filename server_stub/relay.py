@@ -1,0 +1,69 @@
+"""Who is here, and who is told what: the sessions of each user, and the entries that reach them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from server_stub.connection import Connection
+from server_stub.group_commit import GroupCommit
+from server_stub.http import Admission
+from server_stub.ledger import Ledger
+from server_stub.observer import Watch
+from server_stub.outgoing import status_without_seq
+from server_stub.rate_limit import RateLimit
+from server_stub.records import Entry, User
+from server_stub.session import Services, Session
+from socket_bloc.order_flow import OrderFlow
+
+__all__ = ["Relay"]
+
+
+class Relay:
+    """The sessions of one node, and the writer that they share."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        flow: OrderFlow,
+        watch: Watch,
+        rate_limit: RateLimit,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.writer = GroupCommit(ledger, self._announce, watch, loop)
+        self._watch = watch
+        self._ledger = ledger
+        self.session_count = 0
+        self._sessions: dict[User, list[Session]] = {}
+        self._services = Services(
+            ledger, self.writer, flow, watch, rate_limit, loop, joined=self._joined, left=self._left
+        )
+
+    def session(self, connection: Connection, admission: Admission) -> Session:
+        """The session of a connection that may come in. Raises `LedgerError`."""
+        feed = self._ledger.open_feed(admission.user, admission.since, admission.epoch)
+        return Session(self._services, connection, admission.user, feed)
+
+    def close_sessions(self, code: int, reason: str) -> None:
+        """Begin to close every connection."""
+        for sessions in self._sessions.values():
+            for session in sessions:
+                session.close(code, reason)
+
+    def _joined(self, session: Session) -> None:
+        self.session_count += 1
+        self._sessions.setdefault(session.user, []).append(session)
+
+    def _left(self, session: Session) -> None:
+        self.session_count -= 1
+        sessions = self._sessions[session.user]
+        sessions.remove(session)
+        if not sessions:
+            del self._sessions[session.user]
+
+    def _announce(self, entry: Entry) -> None:
+        self._watch.committed(entry)
+        without_seq = status_without_seq(entry)
+        for session in self._sessions.get(entry.sender, ()):
+            session.offer(entry.sender_seq, without_seq)
+        for session in self._sessions.get(entry.receiver, ()):
+            session.offer(entry.receiver_seq, without_seq)

@@ -1,0 +1,216 @@
+"""A relay that listens: in this process and this event loop, until it is closed or aborted.
+
+async with serve(Settings(port=0, database="sqlite:////tmp/orders.db")) as server:
+    ...  # clients connect to server.uri
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Callable
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Final
+
+from websockets.http11 import Request
+
+from server_stub.connection import Connection
+from server_stub.deadlines import Deadlines
+from server_stub.http import PATH, HttpError, admit, check_target, plain_response, unavailable
+from server_stub.ledger import Ledger, LedgerError
+from server_stub.listening import StartError, bind, capacity
+from server_stub.metrics import CONTENT_TYPE, Metrics
+from server_stub.observer import RelayObserver, Watch
+from server_stub.rate_limit import RateLimit
+from server_stub.relay import Relay
+from server_stub.settings import Settings
+from server_stub.sqlite import SqliteStore
+from server_stub.sqlite_file import sqlite_path
+from socket_bloc.frames import CloseCode
+from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
+
+__all__ = ["Server", "serve"]
+
+_log = logging.getLogger("server_stub")
+
+DRAIN_TIMEOUT: Final = 3.0
+"""Seconds for what is being committed to be finished and told."""
+CLOSE_TIMEOUT: Final = 4.0
+"""Seconds for the connections to close: a little more than each of them takes until it aborts."""
+_ABORT_TIMEOUT: Final = 0.5
+_COMMIT_TIMEOUT: Final = 1.0
+_BACKLOG: Final = 1024
+
+
+class _State(Enum):
+    LISTENING = auto()
+    CLOSING = auto()
+    CLOSED = auto()
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    settings: Settings, *, flow: OrderFlow = ORDER_FLOW, observer: RelayObserver | None = None
+) -> AsyncGenerator[Server]:
+    """Run a relay, and close it on exit. Raises `StartError`."""
+    server = Server(settings, flow, observer)
+    await server.listen()
+    try:
+        yield server
+    finally:
+        await server.close()
+
+
+class Server:
+    """A running relay; `serve` makes one."""
+
+    def __init__(self, settings: Settings, flow: OrderFlow, observer: RelayObserver | None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._origins = frozenset(settings.allowed_origins)
+        self._capacity = capacity(settings.max_connections)
+        self._socket = bind(settings.host, settings.port, insecure=settings.insecure)
+        try:
+            self._ledger = Ledger(SqliteStore(sqlite_path(settings.database)), flow)
+        except LedgerError as error:
+            self._socket.close()
+            raise StartError(str(error)) from None
+        self._metrics = Metrics()
+        watch = Watch([self._metrics] if observer is None else [self._metrics, observer])
+        rate_limit = RateLimit(settings.rate_limit, settings.rate_burst)
+        self._relay = Relay(self._ledger, flow, watch, rate_limit, self._loop)
+        self._state = _State.LISTENING
+        self._listener: asyncio.Server | None = None
+        self._connections: set[Connection] = set()
+        self._someone_left = asyncio.Event()
+        self._closed = asyncio.Event()
+        self.deadlines = Deadlines(self._loop.time)
+
+    async def listen(self) -> None:
+        """Take connections from now on."""
+        self._listener = await self._loop.create_server(
+            lambda: Connection(self), sock=self._socket, backlog=_BACKLOG
+        )
+        self.deadlines.start(self._loop)
+
+    @property
+    def uri(self) -> str:
+        """Where clients connect."""
+        host, port = self._socket.getsockname()[:2]
+        return f"ws://[{host}]:{port}{PATH}" if ":" in host else f"ws://{host}:{port}{PATH}"
+
+    async def close(self) -> None:
+        """Shut down: newcomers get 503, what is being committed is finished and told, all are sent 1001.
+
+        Takes less than 10 s, whatever the clients and the disk do. May be called again, and waits then.
+        """
+        if self._state is not _State.LISTENING:
+            await self._closed.wait()
+            return
+        self._state = _State.CLOSING
+        try:
+            async with asyncio.timeout(DRAIN_TIMEOUT):
+                await self._relay.writer.drain()
+        except TimeoutError:
+            _log.warning("the last commit has not come back; its senders are going to ask again")
+        self._relay.close_sessions(CloseCode.GOING_AWAY, "the relay shuts down")
+        await self._wait_until(lambda: self._relay.session_count == 0, CLOSE_TIMEOUT)
+        self._stop_listening()
+        await self._wait_until(lambda: not self._connections, _ABORT_TIMEOUT)
+        self._release()
+
+    def abort(self) -> None:
+        """Stop as if the process had been killed: nothing more is said, and nothing more committed.
+
+        (A COMMIT that is running may still land, as it may when a process is killed.) The database can be
+        opened by another relay at once.
+        """
+        if self._state is _State.CLOSED:
+            return
+        self._stop_listening()
+        self._release()
+
+    # What connections ask of their host.
+
+    def connected(self, connection: Connection) -> None:
+        """Take a transport in, as long as the system has files left."""
+        self._connections.add(connection)
+        if len(self._connections) > self._capacity.transports or self._state is _State.CLOSED:
+            _log.warning(
+                "dropped a connection: %d is all that there are files for", self._capacity.transports
+            )
+            connection.abort()
+
+    def requested(self, connection: Connection, request: Request) -> None:
+        """Answer a request."""
+        try:
+            path = check_target(request.method, request.path)
+            if path == PATH:
+                self._admit(connection, request)
+            else:
+                self._answer(connection, path)
+        except HttpError as error:
+            _log.info("refused %s: %d, %s", connection.peer, error.status, error.reason)
+            connection.respond(error.response)
+
+    def disconnected(self, connection: Connection) -> None:
+        """Forget a connection."""
+        self._connections.discard(connection)
+        self._someone_left.set()
+
+    def _admit(self, connection: Connection, request: Request) -> None:
+        closed = None
+        if self._state is not _State.LISTENING:
+            closed = "the relay shuts down"
+        elif self._relay.session_count >= self._capacity.websockets:
+            closed = "the relay has as many connections as it takes"
+        admission = admit(request, connection.handshake, closed=closed, allowed_origins=self._origins)
+        try:
+            session = self._relay.session(connection, admission)
+        except LedgerError as error:
+            _log.error("a feed cannot be read: %s", error)
+            raise unavailable("the database is not available") from None
+        connection.accept(admission.response, session)
+
+    def _answer(self, connection: Connection, path: str) -> None:
+        match path:
+            case "/readyz":
+                probe = self._relay.writer.probe()
+                probe.add_done_callback(lambda probe: self._answer_ready(connection, probe.result()))
+            case "/metrics":
+                text = self._metrics.render()
+                connection.respond(plain_response(HTTPStatus.OK, text, content_type=CONTENT_TYPE))
+            case _:
+                connection.respond(plain_response(HTTPStatus.OK, "ok\n"))
+
+    def _answer_ready(self, connection: Connection, is_ready: bool) -> None:
+        if is_ready and self._state is _State.LISTENING:
+            connection.respond(plain_response(HTTPStatus.OK, "ready\n"))
+        else:
+            connection.respond(unavailable("the database does not take a write").response)
+
+    # The end.
+
+    async def _wait_until(self, condition: Callable[[], bool], seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    self._someone_left.clear()
+                    await self._someone_left.wait()
+
+    def _stop_listening(self) -> None:
+        self._state = _State.CLOSED
+        if self._listener is not None:
+            self._listener.close()
+        self._socket.close()
+        for connection in self._connections:
+            connection.abort()
+
+    def _release(self) -> None:
+        self.deadlines.stop()
+        if self._relay.writer.stop(_COMMIT_TIMEOUT):
+            self._ledger.close()
+        else:
+            _log.error("a COMMIT hangs in the disk; the database stays locked until this process ends")
+        self._closed.set()

@@ -1,0 +1,190 @@
+"""One connection of one user: what they say goes to the writer, and their feed comes from the ledger.
+
+The ledger is the truth; a push is a hint. A session has a cursor, the last number of the feed that was
+written to its connection. An entry that is exactly the next one is written as it is announced; whatever
+else is missing is read from the ledger, page by page, as fast as it is being read at the other end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from server_stub.connection import Connection
+from server_stub.group_commit import GroupCommit
+from server_stub.incoming import Unreadable, read_frame
+from server_stub.ledger import Committed, Feed, Ledger, LedgerError, Outcome, Repeated
+from server_stub.observer import Watch
+from server_stub.outgoing import rejected_frame, status_frame, status_without_seq, welcome_frame
+from server_stub.rate_limit import RateLimit, TokenBucket
+from server_stub.records import Draft, Entry, User
+from socket_bloc.frames import CloseCode
+from socket_bloc.order_flow import OrderFlow
+from socket_bloc.order_status import Rejection, RejectionCode
+
+__all__ = ["Services", "Session"]
+
+_log = logging.getLogger("server_stub")
+
+MAX_MALFORMED: Final = 20
+PAGE: Final = 128
+"""Entries that are read from the ledger at once."""
+_INTERNAL_ERROR: Final = 1011
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What every session works with."""
+
+    ledger: Ledger
+    writer: GroupCommit
+    flow: OrderFlow
+    watch: Watch
+    rate_limit: RateLimit
+    loop: asyncio.AbstractEventLoop
+    joined: Callable[[Session], None]
+    left: Callable[[Session], None]
+
+
+class Session:
+    """The guest of one connection."""
+
+    __slots__ = (
+        "_bucket",
+        "_connection",
+        "_cursor",
+        "_feed",
+        "_is_reading",
+        "_malformed",
+        "_owed",
+        "_services",
+        "user",
+    )
+
+    def __init__(self, services: Services, connection: Connection, user: User, feed: Feed) -> None:
+        self.user = user
+        self._services = services
+        self._connection = connection
+        self._feed = feed
+        self._cursor = feed.after
+        self._bucket = TokenBucket(services.rate_limit, services.loop.time())
+        self._malformed = 0
+        self._is_reading = False  # the next page is going to be read in another turn of the loop
+        self._owed: list[Entry] = []  # answers to repeated sends, until the feed has passed them
+
+    def opened(self) -> None:
+        """Say welcome, and begin with what the other end does not have."""
+        _log.info("connected: %s from %s", self.user, self._connection.peer)
+        self._services.joined(self)
+        self._services.watch.connected(self.user)
+        self._connection.send(welcome_frame(self.user, self._services.ledger.epoch, self._feed))
+        if self._cursor < self._feed.head:
+            self._read_on()
+
+    def received(self, text: str) -> None:
+        """Take a frame of the user."""
+        services = self._services
+        is_within_rate = self._bucket.take(services.loop.time())
+        frame = read_frame(text)
+        if isinstance(frame, Unreadable):
+            self._reject(frame.message_id, frame.rejection)
+            if frame.rejection.code is RejectionCode.MALFORMED:
+                self._count_malformed()
+            return
+        services.watch.received(self.user, frame)
+        if not is_within_rate:
+            reason = "more frames than this connection may send; try again later, with the same messageId"
+            self._reject(frame.message_id, Rejection(RejectionCode.RATE_LIMITED, "frame", reason))
+            return
+        status = frame.order_status
+        refusal = services.flow.check(status, self.user.user_id, self.user.role)
+        assert status.order_id is not None  # read_frame has seen to it
+        services.writer.submit(
+            Draft(self.user, frame.message_id, status, status.order_id, refusal), self._answer
+        )
+
+    def offer(self, seq: int, without_seq: bytes) -> None:
+        """Entry `seq` of the feed has been committed: write it if it is the next one."""
+        if seq == self._cursor + 1 and self._connection.is_writable:
+            self._push(seq, without_seq)
+        elif seq > self._cursor:
+            self._read_on()
+
+    def drained(self) -> None:
+        """Go on with the feed."""
+        self._read_on()
+
+    def lost(self, close_code: int) -> None:
+        """The connection is gone."""
+        _log.info("disconnected: %s, close code %d", self.user, close_code)
+        self._services.left(self)
+        self._services.watch.disconnected(self.user, close_code)
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin to close the connection."""
+        self._connection.close(code, reason)
+
+    def _answer(self, draft: Draft, outcome: Outcome) -> None:
+        match outcome:
+            case Rejection():
+                self._reject(draft.message_id, outcome)
+            case Repeated(entry):
+                if entry.seq(self.user) <= self._cursor:
+                    self._connection.send(status_frame(entry.seq(self.user), status_without_seq(entry)))
+                else:
+                    self._owed.append(entry)
+                    self._read_on()
+            case Committed():
+                pass  # comes with the feed
+            case _:
+                assert_never(outcome)
+
+    def _push(self, seq: int, without_seq: bytes) -> None:
+        self._connection.send(status_frame(seq, without_seq))
+        self._cursor = seq
+        self._services.watch.pushed(self.user, seq)
+        if self._owed:
+            self._pay()
+
+    def _pay(self) -> None:
+        owed, self._owed = self._owed, []
+        for entry in owed:
+            if entry.seq(self.user) <= self._cursor:
+                self._connection.send(status_frame(entry.seq(self.user), status_without_seq(entry)))
+            else:
+                self._owed.append(entry)
+
+    def _read_on(self) -> None:
+        if not self._is_reading:
+            self._read_page()
+
+    def _read_page(self) -> None:
+        self._is_reading = False
+        if not self._connection.is_writable:
+            return  # `drained` comes back to it, if the connection is open at all
+        try:
+            page = self._services.ledger.read_feed(self.user, self._cursor, PAGE)
+        except LedgerError as error:
+            _log.error("the feed of %s cannot be read: %s", self.user, error)
+            self._connection.fail(_INTERNAL_ERROR, "the feed cannot be read now")
+            return
+        for entry in page:
+            if not self._connection.is_writable:
+                return
+            self._push(entry.seq(self.user), status_without_seq(entry))
+        if len(page) == PAGE:
+            # Others have their turn between two pages.
+            self._is_reading = True
+            self._services.loop.call_soon(self._read_page)
+
+    def _reject(self, message_id: str | None, rejection: Rejection) -> None:
+        self._connection.send(rejected_frame(message_id, rejection))
+        self._services.watch.rejected(self.user, message_id, rejection)
+
+    def _count_malformed(self) -> None:
+        self._malformed += 1
+        if self._malformed == MAX_MALFORMED:
+            self._connection.fail(CloseCode.POLICY_VIOLATION, f"{MAX_MALFORMED} malformed frames")

@@ -1,0 +1,170 @@
+"""The SQLite file: which one, whether it is ours, its lock, its schema, and connections to it.
+
+What is read and written in it is the business of `sqlite`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from server_stub.ledger import LedgerError
+
+__all__ = ["SqliteFile", "open_sqlite_file", "sqlite_path"]
+
+_URL_PREFIX: Final = "sqlite:///"
+_APPLICATION_ID: Final = 0x6F726431  # "ord1": how `file` and this module know a database of ours
+_SCHEMA_VERSION: Final = 1
+_FULL: Final = 2
+_SCHEMA: Final = (
+    "CREATE TABLE relay (epoch TEXT NOT NULL, touched INTEGER NOT NULL)",
+    "CREATE TABLE users (key INTEGER PRIMARY KEY, id TEXT NOT NULL, is_client INTEGER NOT NULL,"
+    " UNIQUE (id, is_client))",
+    "CREATE TABLE orders (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
+    " client INTEGER NOT NULL, serviceman INTEGER NOT NULL,"
+    " client_first INTEGER NOT NULL, serviceman_first INTEGER NOT NULL,"
+    " status INTEGER NOT NULL, is_open INTEGER NOT NULL)",
+    "CREATE INDEX open_by_client ON orders (client, client_first) WHERE is_open",
+    "CREATE INDEX open_by_serviceman ON orders (serviceman, serviceman_first) WHERE is_open",
+    # `at` is in microseconds since 1970, UTC.
+    "CREATE TABLE statuses (key INTEGER PRIMARY KEY, order_key INTEGER NOT NULL, by_client INTEGER NOT NULL,"
+    " client INTEGER NOT NULL, client_seq INTEGER NOT NULL,"
+    " serviceman INTEGER NOT NULL, serviceman_seq INTEGER NOT NULL,"
+    " message_id TEXT NOT NULL, status INTEGER NOT NULL, status_name TEXT NOT NULL,"
+    " message TEXT NOT NULL, at INTEGER NOT NULL)",
+    "CREATE UNIQUE INDEX feed_of_client ON statuses (client, client_seq)",
+    "CREATE UNIQUE INDEX feed_of_serviceman ON statuses (serviceman, serviceman_seq)",
+    "CREATE UNIQUE INDEX sent_by_client ON statuses (client, message_id) WHERE by_client",
+    "CREATE UNIQUE INDEX sent_by_serviceman ON statuses (serviceman, message_id) WHERE NOT by_client",
+)
+
+
+class SqliteFile(NamedTuple):
+    """An open database: its file, its name, the one connection that writes, and one that reads."""
+
+    path: str
+    inode: int
+    epoch: str
+    writer: sqlite3.Connection
+    reader: sqlite3.Connection
+    lock: int
+
+    def close(self) -> None:
+        """Close both connections, then give the lock back."""
+        self.reader.close()
+        self.writer.close()
+        os.close(self.lock)
+
+
+def sqlite_path(url: str) -> str:
+    """The path in `sqlite:///relative.db` or `sqlite:////absolute.db`. Raises `ValueError`."""
+    path = url.removeprefix(_URL_PREFIX)
+    if path in ("", url):
+        raise ValueError(f"a database is given as {_URL_PREFIX}relative.db or {_URL_PREFIX}/absolute.db")
+    return path
+
+
+def open_sqlite_file(path: str) -> SqliteFile:
+    """Open the relay's database, or make one where there is no file or an empty one.
+
+    Raises `LedgerError`: no such directory, a file that is not ours (it is not touched), a schema of
+    another version, a file that another relay has open, or whatever SQLite says.
+    """
+    # Through a link or not, it is one file, and its lock must be one.
+    path = os.path.realpath(path)
+    _refuse_foreign_file(path)
+    lock = _lock(path)
+    try:
+        return _open(path, lock)
+    except sqlite3.Error as error:
+        os.close(lock)
+        raise LedgerError(f"cannot open the database {path}: {error}") from None
+    except BaseException:
+        os.close(lock)
+        raise
+
+
+def _refuse_foreign_file(path: str) -> None:
+    # SQLite is not asked: it would touch the file, or put others beside it.
+    try:
+        with Path(path).open("rb") as file:
+            header = file.read(100)
+    except FileNotFoundError:
+        if not Path(path).parent.is_dir():
+            raise LedgerError(f"cannot open the database {path}: there is no such directory") from None
+        return
+    except OSError as error:
+        raise LedgerError(f"cannot open the database {path}: {error.strerror}") from None
+    if not header:
+        return
+    application_id = int.from_bytes(header[68:72], "big")
+    if not header.startswith(b"SQLite format 3\0") or application_id != _APPLICATION_ID:
+        raise LedgerError(f"{path} is not a database of this relay; it was left as it is")
+
+
+def _lock(path: str) -> int:
+    try:
+        lock = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise LedgerError(f"cannot lock the database {path}: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise LedgerError(f"another relay has the database {path} open") from None
+    return lock
+
+
+def _open(path: str, lock: int) -> SqliteFile:
+    writer = _connect(path)
+    try:
+        (version,) = writer.execute("PRAGMA user_version").fetchone()
+        (tables,) = writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if not tables:
+            _create(writer)
+        elif version != _SCHEMA_VERSION:
+            reason = f"its schema has version {version}, and this relay knows version {_SCHEMA_VERSION}"
+            raise LedgerError(f"cannot use the database {path}: {reason}")
+        _make_durable(writer)
+        writer.execute("UPDATE relay SET touched = touched + 1")  # a file that cannot be written is found now
+        (epoch,) = writer.execute("SELECT epoch FROM relay").fetchone()
+        reader = _connect(path)
+        reader.execute("PRAGMA query_only = 1")
+    except BaseException:
+        writer.close()
+        raise
+    return SqliteFile(path, Path(path).stat().st_ino, epoch, writer, reader, lock)
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    # It never waits for a lock: the event loop would wait with it. Transactions are begun and ended by hand.
+    return sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+
+
+def _create(writer: sqlite3.Connection) -> None:
+    # With the rollback journal, before WAL: so a file that is not empty has our mark in its first page.
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    writer.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    for statement in _SCHEMA:
+        writer.execute(statement)
+    writer.execute("INSERT INTO relay VALUES (?, 0)", (secrets.token_hex(16),))
+    writer.execute("COMMIT")
+
+
+def _make_durable(writer: sqlite3.Connection) -> None:
+    """What is committed survives a loss of power; read back, since SQLite ignores what it does not know."""
+    (mode,) = writer.execute("PRAGMA journal_mode = WAL").fetchone()
+    writer.execute("PRAGMA synchronous = FULL")
+    (synchronous,) = writer.execute("PRAGMA synchronous").fetchone()
+    if (mode, synchronous) != ("wal", _FULL):
+        raise LedgerError(f"SQLite did not take WAL and synchronous=FULL, but {mode} and {synchronous}")
+    if sys.platform == "darwin":  # where fsync alone leaves the data in the disk's cache
+        writer.execute("PRAGMA fullfsync = 1")
+        writer.execute("PRAGMA checkpoint_fullfsync = 1")
+    writer.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: fewer, larger checkpoints are cheaper

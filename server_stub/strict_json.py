@@ -1,0 +1,105 @@
+"""JSON read with suspicion: what two readers could understand differently is refused.
+
+Beyond the standard's own rules that is a key named twice, a number that is no number (NaN, Infinity,
+1e400), and text that cannot be passed on (a lone surrogate, a NUL), each at any depth.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Final, NoReturn, TypeGuard, cast
+
+__all__ = ["MAX_MESSAGE_ID", "JsonError", "JsonObject", "is_message_id", "read_object", "salvage_message_id"]
+
+JsonObject = dict[str, object]
+MAX_MESSAGE_ID: Final = 64
+
+
+class JsonError(ValueError):
+    """Why a text is refused; the reason holds none of its content."""
+
+
+def read_object(text: str) -> JsonObject:
+    """Read one JSON object. Raises `JsonError`."""
+    try:
+        value: object = _STRICT.decode(text)
+    except json.JSONDecodeError as error:
+        raise JsonError(f"the frame is no JSON: {error.msg} at character {error.pos}") from None
+    except RecursionError:
+        raise JsonError("the frame is nested too deeply") from None
+    except JsonError:
+        raise
+    except ValueError:  # Python's limit on the digits of an int
+        raise JsonError("the frame holds a number with too many digits") from None
+    if not isinstance(value, dict):
+        raise JsonError("the frame must be one JSON object")
+    # Only an escape can bring in what is searched for: a NUL as it stands is no JSON, a surrogate no UTF-8.
+    if "\\u" in text:
+        _check_texts(cast(object, value))
+    return cast(JsonObject, value)
+
+
+def salvage_message_id(text: str) -> str | None:
+    """The message id of an object that `read_object` refused, if it is named once and can be echoed."""
+    try:
+        pairs: object = _LENIENT.decode(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(pairs, _Pairs):
+        return None
+    named = [value for key, value in pairs if key == "messageId"]
+    return named[0] if len(named) == 1 and is_message_id(named[0]) else None
+
+
+def is_message_id(value: object) -> TypeGuard[str]:
+    """Whether a decoded value can stand as a message id."""
+    return isinstance(value, str) and 1 <= len(value) <= MAX_MESSAGE_ID and _is_sound(value)
+
+
+def _check_texts(value: object) -> None:
+    # A stack of our own: the decoder allows more depth than a recursion of Python functions would.
+    stack = [value]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            fields = cast("dict[object, object]", value)
+            stack.extend(fields.keys())
+            stack.extend(fields.values())
+        elif isinstance(value, list):
+            stack.extend(cast("list[object]", value))
+        elif isinstance(value, str) and not _is_sound(value):
+            raise JsonError("the frame holds a NUL or a lone surrogate, which cannot be passed on")
+
+
+def _is_sound(text: str) -> bool:
+    try:
+        return b"\x00" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def _object(pairs: list[tuple[str, object]]) -> JsonObject:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise JsonError("the frame names a key twice")
+    return fields
+
+
+def _constant(_name: str) -> NoReturn:
+    raise JsonError("the frame holds NaN or Infinity, which JSON does not have")
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise JsonError("the frame holds a number that is too large")
+    return value
+
+
+class _Pairs(list[tuple[str, object]]):
+    """An object as it was written, its repeated keys included."""
+
+
+_STRICT: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
+_LENIENT: Final = json.JSONDecoder(object_pairs_hook=_Pairs, parse_int=len, parse_float=len)
