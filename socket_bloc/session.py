@@ -183,7 +183,7 @@ class Session:
                     self._on_status(frame, now)
                 case RejectedFrame(message_id=str(message_id)) as frame if self.is_connected:
                     self._on_rejected(frame, message_id, now)
-                case RejectedFrame(code=code):
+                case RejectedFrame(message_id=None, code=code):
                     self._report(f"the relay rejects what it does not name: {code}")
                 case UnreadableFrame() as frame:
                     self._on_unreadable(frame, now)

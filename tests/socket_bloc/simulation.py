@@ -150,7 +150,8 @@ class Network:
                     self._attempt, self._pushed = effect.attempt, None
                     self._later(lambda effect=effect: self._on_open(effect))
                 case Transmit(text):
-                    self._along("up", lambda text=text: self._on_frame(text))
+                    attempt = self._attempt
+                    self._along("up", lambda text=text, attempt=attempt: self._on_frame(text, attempt))
                 case Close():
                     # What is under way still arrives, at both ends; a session must know it for old.
                     self._attempt = None
@@ -223,6 +224,8 @@ class Network:
         self._later(action, self._arrival[way])
 
     def _on_open(self, effect: Open) -> None:
+        if effect.attempt != self._attempt:
+            return
         if self.refuse_next:
             self._attempt = None
             self.do(self.client.session.lost(effect.attempt, self.refuse_next.pop(0), self.now))
@@ -246,22 +249,24 @@ class Network:
         assert attempt is not None
         self._along("down", lambda: self.do(self.client.session.received(attempt, text, self.now)))
 
-    def _on_frame(self, text: str) -> None:
+    def _on_frame(self, text: str, attempt: int | None) -> None:
         frame = SendFrame.from_json(text)
+        outcome: Entry | RejectedFrame
         if self.answer_next:
-            code = self.answer_next.pop(0)
-            answer = RejectedFrame(
-                message_id=frame.message_id, code=code, reason="try again", current_status=None
+            outcome = RejectedFrame(
+                message_id=frame.message_id,
+                code=self.answer_next.pop(0),
+                reason="try again",
+                current_status=None,
             )
-            self._down(answer.model_dump_json())
-            return
-        outcome = self.relay.commit(Send(frame.message_id, frame.order_status))
-        if isinstance(outcome, RejectedFrame):
-            self._down(outcome.model_dump_json())
-        elif outcome.seq <= (self._pushed or 0):
-            self._down(status_frame(outcome).model_dump_json())
         else:
+            outcome = self.relay.commit(Send(frame.message_id, frame.order_status))
+        # A status reaches whatever connection there is by now; any other answer, the one that asked.
+        if isinstance(outcome, Entry) and outcome.seq > (self._pushed or 0):
             self._push_up_to_date()
+        elif attempt == self._attempt and attempt is not None:
+            answer = outcome if isinstance(outcome, RejectedFrame) else status_frame(outcome)
+            self._down(answer.model_dump_json())
 
 
 def placed(order_id: str, message_id: str) -> Send:
