@@ -62,11 +62,13 @@ class Delivery:
         self._put_off.pop(send.message_id, None)
         self._in_flight[send.message_id] = now + ANSWER_TIMEOUT
 
-    def connection_lost(self) -> None:
-        """Nothing is in flight any more; everything goes out again on the next connection."""
+    def connection_lost(self) -> list[Send]:
+        """Nothing is in flight any more. Gives what was: it goes out again on the next connection."""
+        lost = [self._known[message_id] for message_id in self._in_flight]
         self._in_flight.clear()
         self._put_off.clear()
         self._tries.clear()
+        return lost
 
     def settle(self, message_id: str) -> Send | None:
         """The outcome of a send is known. Gives the next one of its order."""

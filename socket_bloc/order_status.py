@@ -6,6 +6,7 @@ business of `order_flow`; how a status travels is the business of `frames`.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Annotated, Self
@@ -21,13 +22,23 @@ __all__ = [
     "RejectionCode",
     "StatusCode",
     "WireModel",
+    "check_user_id",
 ]
 
 # Lengths are in code points. A NUL is refused wherever it stands: too much software ends a string there.
 _NO_NUL = r"\A[^\x00]*\z"
-Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_NO_NUL)]
+_MAX_ID = 128
+Id = Annotated[str, StringConstraints(min_length=1, max_length=_MAX_ID, pattern=_NO_NUL)]
 MessageId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_NO_NUL)]
 MessageText = Annotated[str, StringConstraints(max_length=4096, pattern=_NO_NUL)]
+
+
+def check_user_id(user_id: str) -> None:
+    """Raise `ValueError`, with the reason, where this cannot be the id of a user."""
+    if not 1 <= len(user_id) <= _MAX_ID:
+        raise ValueError(f"it must have 1 to {_MAX_ID} characters")
+    if any(unicodedata.category(character) == "Cc" for character in user_id):
+        raise ValueError("it must have no control characters")
 
 
 class ClientType(StrEnum):

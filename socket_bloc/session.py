@@ -2,41 +2,7 @@
 
 A `Session` is told what has happened and answers with effects, in the order in which they are to be
 carried out. It does no I/O, reads no clock and draws no lots: `now` is in seconds of any monotonic
-clock, `jitter` gives numbers from 0 to 1. This table is the whole of it; what stands in quotes is told.
-
-    state           what happened                      effects                              next state
-    --------------  ---------------------------------  -----------------------------------  -------------
-    Offline         connect                            open                                 Connecting
-    Connecting      opened                             (the welcome is due in 10 s)         Connecting
-    Connecting      welcome, after < head              "connected"                          Synchronising
-    Connecting      welcome, after = head              "connected", transmit the unsettled  Live
-    Connecting      a history that begins too late     close, "reconnecting" from 0         BackingOff
-    Connecting      the welcome is overdue             close, "reconnecting"                BackingOff
-    Synchronising   status, seq = head                 "status", transmit the unsettled     Live
-    Synchronising   nothing for 10 s                   close, "reconnecting"                BackingOff
-    welcomed        status, seq = cursor + 1           "status", settle, transmit the next  same
-    welcomed        status, seq <= cursor, unsettled   "status", settle, transmit the next  same
-    welcomed        status, seq <= cursor, otherwise   nothing                              same
-    welcomed        status, seq > cursor + 1           close, "reconnecting"                BackingOff
-    welcomed        the same gap once more             "report", then as the next status    same
-    welcomed        rejected, final                    "rejected", settle, transmit next    same
-    welcomed        rateLimited, unavailable           transmit it again later              same
-    welcomed        status without sense, but a seq    "report", move the cursor            same
-    linked          any other frame without sense      "report"                             same
-    Live            no answer to a send for 20 s       close, "reconnecting"                BackingOff
-    Live            30 s have gone by                  (the back-off starts small again)    Live
-    linked          lost, and worth another try        "reconnecting"                       BackingOff
-    linked          lost, and not worth another try    "refused"                            Refused
-    linked          closed by the relay with 1000      "disconnected"                       Offline
-    BackingOff      its time has come, or connect      open                                 Connecting
-    Refused         connect                            open, all counts at zero             Connecting
-    with a socket   disconnect                         close, "disconnected"                Offline
-    Live            send, the first of its order       transmit                             Live
-    with a socket   send, otherwise                    "queued"                             same
-    without one     send, disconnect                   NoSocketError                        same
-
-*Linked* is Connecting, Synchronising or Live; *welcomed* the last two; *with a socket* those three
-and BackingOff. Each attempt has a number, and what comes from an older one is dropped.
+clock, `jitter` gives numbers from 0 to 1. The table in `session_state` is the whole of it.
 """
 
 from __future__ import annotations
@@ -198,7 +164,7 @@ class Session:
             kind, count = self._losses_in_a_row
             count = count + 1 if kind is limit else 1
             self._losses_in_a_row = (limit, count)
-            self._delivery.connection_lost()
+            self._requeue()
             if limit is Patience.STAY_AWAY:
                 self._state = Offline()
                 self._effects.append(SocketDisconnectState())
@@ -311,9 +277,14 @@ class Session:
         self._effects.append(Open(self._attempt, self._feed.cursor, self._feed.epoch))
 
     def _close(self, code: int, reason: str) -> None:
-        self._delivery.connection_lost()
+        self._requeue()
         if self._is_linked:
             self._effects.append(Close(code, reason))
+
+    def _requeue(self) -> None:
+        """What was in flight waits again, and its sender is told so."""
+        for send in self._delivery.connection_lost():
+            self._effects.append(SocketDataQueuedState(send.order_status, send.message_id))
 
     def _try_anew(self, reason: str, now: float) -> None:
         self._close(CloseCode.NORMAL, reason)

@@ -27,6 +27,7 @@ from socket_bloc.loss import Loss
 from socket_bloc.order_status import ClientType, OrderStatus
 from socket_bloc.outbox import MemoryOutbox, Outbox, Send
 from socket_bloc.session import Session
+from socket_bloc.session_state import Refused
 from socket_bloc.states import SocketReconnectingState, SocketState
 
 __all__ = ["Socket"]
@@ -74,6 +75,12 @@ class Socket:
     def is_connected(self) -> bool:
         """Whether the relay has welcomed this user on the connection that there is now."""
         return self._session.is_connected
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the relay will not have this user; None unless it is so now."""
+        state = self._session.state
+        return state.reason if isinstance(state, Refused) else None
 
     def get_order_status_stream(self) -> Observable[SocketReceiveDataEvent]:
         """The statuses of the feed as they arrive, those of this user included."""
