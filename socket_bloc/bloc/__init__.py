@@ -1,0 +1,51 @@
+"""A general Bloc for Python on RxPY: events go in, states come out. It knows nothing of orders.
+
+Its behaviour is that of Dart's `bloc` 9.2 and `bloc_concurrency`; docs/bloc.md says where
+it differs, and why.
+Tests of a bloc are written with `socket_bloc.bloc.testing`.
+"""
+
+from __future__ import annotations
+
+from socket_bloc.bloc._handling import EventHandler
+from socket_bloc.bloc._lane import EventMapper, EventTransformer
+from socket_bloc.bloc.base import BlocBase
+from socket_bloc.bloc.bloc import Bloc
+from socket_bloc.bloc.change import Change
+from socket_bloc.bloc.cubit import Cubit
+from socket_bloc.bloc.emitter import Emitter
+from socket_bloc.bloc.errors import (
+    BlocClosedError,
+    BlocError,
+    DuplicateHandlerError,
+    EmitterError,
+    MissingHandlerError,
+)
+from socket_bloc.bloc.observer import BlocObserver, MultiBlocObserver
+from socket_bloc.bloc.transformers import concurrent, debounce, droppable, restartable, sequential, throttle
+from socket_bloc.bloc.transition import Transition
+
+__all__ = [
+    "Bloc",
+    "BlocBase",
+    "BlocClosedError",
+    "BlocError",
+    "BlocObserver",
+    "Change",
+    "Cubit",
+    "DuplicateHandlerError",
+    "Emitter",
+    "EmitterError",
+    "EventHandler",
+    "EventMapper",
+    "EventTransformer",
+    "MissingHandlerError",
+    "MultiBlocObserver",
+    "Transition",
+    "concurrent",
+    "debounce",
+    "droppable",
+    "restartable",
+    "sequential",
+    "throttle",
+]

@@ -1,0 +1,79 @@
+"""A hot stream: what is pushed goes to all observers, in one order, whatever an observer does.
+
+An Rx `Subject` does not hold this: there, an observer that pushes makes the later ones see the newer
+item first, and one that raises starves them.
+"""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, ParamSpec, TypeVar
+
+from reactivex import Observable
+from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
+from reactivex.disposable import Disposable
+
+from socket_bloc.bloc._report import report
+
+__all__ = ["Broadcast"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Broadcast(Generic[T]):
+    """The inside of a stream; `observable` is its outside, into which nobody can push."""
+
+    def __init__(self, name: str) -> None:
+        """`name` is what the report of a failing observer calls this stream."""
+        self.observable: Observable[T] = Observable(self._subscribe)
+        self.is_completed = False
+        self._name = name
+        self._observers: tuple[ObserverBase[T], ...] = ()
+        self._waiting: deque[tuple[T, tuple[ObserverBase[T], ...]]] = deque()
+        self._is_delivering = False
+
+    def push(self, item: T) -> None:
+        """Give `item` to those who observe now; from inside an observer, after what went before."""
+        if self._observers and not self.is_completed:
+            self._waiting.append((item, self._observers))
+            self._deliver()
+
+    def complete(self) -> None:
+        """End the stream, after what went before; who subscribes from now on sees only the end."""
+        self.is_completed = True
+        self._deliver()
+
+    def _subscribe(self, observer: ObserverBase[T], scheduler: SchedulerBase | None = None) -> DisposableBase:
+        if self.is_completed:
+            observer.on_completed()
+            return Disposable()
+        self._observers = (*self._observers, observer)
+        return Disposable(lambda: self._remove(observer))
+
+    def _remove(self, observer: ObserverBase[T]) -> None:
+        self._observers = tuple(other for other in self._observers if other is not observer)
+
+    def _deliver(self) -> None:
+        if self._is_delivering:
+            return
+        self._is_delivering = True
+        try:
+            while self._waiting:
+                item, observers = self._waiting.popleft()
+                for observer in observers:
+                    self._notify(observer.on_next, item)
+            if self.is_completed:
+                observers, self._observers = self._observers, ()
+                for observer in observers:
+                    self._notify(observer.on_completed)
+        finally:
+            self._is_delivering = False
+
+    def _notify(self, callback: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            callback(*args, **kwargs)
+        except (Exception, CancelledError) as error:
+            report(f"an observer of {self._name} failed", error)

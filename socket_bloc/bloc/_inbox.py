@@ -1,0 +1,45 @@
+"""The events of one bloc on their way from `add` to its handlers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Generic, TypeVar
+
+from socket_bloc.bloc._batch import batch
+
+__all__ = ["Inbox"]
+
+Event = TypeVar("Event")
+
+
+class Inbox(Generic[Event]):
+    """Delivers events on the loop, in their order, each in the context of its `put`."""
+
+    def __init__(self, deliver: Callable[[Event], None]) -> None:
+        self.emptied = asyncio.Event()
+        self.emptied.set()
+        self._deliver = deliver
+        self._waiting: deque[tuple[Context, Event]] = deque()
+
+    def put(self, event: Event) -> None:
+        """Have `event` delivered in a later turn of the loop, or later in this one's batch; never in here."""
+        if self.emptied.is_set():
+            self.emptied.clear()
+            asyncio.get_running_loop().call_soon(self._run)
+        self._waiting.append((copy_context(), event))
+
+    def _run(self) -> None:
+        try:
+            for _ in batch():
+                if not self._waiting:
+                    break
+                context, event = self._waiting.popleft()
+                context.run(self._deliver, event)
+        finally:  # also when a handler lets a KeyboardInterrupt through
+            if self._waiting:
+                asyncio.get_running_loop().call_soon(self._run)
+            else:
+                self.emptied.set()

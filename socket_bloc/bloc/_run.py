@@ -1,0 +1,170 @@
+"""One handler at work on one event."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Awaitable, Callable
+from contextvars import Context, ContextVar
+from enum import Enum, auto
+from typing import Any, Generic, TypeVar
+
+from reactivex import Observable
+from reactivex.abc import DisposableBase, OnCompleted
+from reactivex.internal import noop
+
+from socket_bloc.bloc._feed import Feed
+from socket_bloc.bloc._work import Work
+from socket_bloc.bloc.errors import EmitterError
+
+__all__ = ["Run"]
+
+Event = TypeVar("Event")
+State = TypeVar("State")
+T = TypeVar("T")
+
+
+class Phase(Enum):
+    """How far a run has come."""
+
+    RUNNING = auto()
+    ENDED = auto()
+    CANCELLED = auto()
+    CLOSING = auto()
+    """It has closed its own bloc: it may go on to its end, but what it emits is ignored."""
+
+
+class Run(DisposableBase, Generic[Event, State]):
+    """One handler at work on one event; disposing it cancels the handler."""
+
+    _current: ContextVar[Run[Any, Any] | None] = ContextVar("run", default=None)
+
+    def __init__(self, work: Work[Event, State], event: Event, on_completed: OnCompleted) -> None:
+        self._work = work
+        self._event = event
+        self._on_completed = on_completed
+        self._phase = Phase.RUNNING
+        self._feeds: list[Feed[Any]] = []
+        self._task: asyncio.Future[None] | None = None
+
+    @classmethod
+    def current(cls, work: Work[Any, Any]) -> Run[Any, Any] | None:
+        """The run of this work in which the caller is, if any."""
+        run = cls._current.get()
+        return run if run is not None and run._work is work else None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether what the handler emits is no longer of use."""
+        return self._phase is not Phase.RUNNING
+
+    def start(self, call: Callable[[], Awaitable[None] | None], context: Context) -> None:
+        """Call the handler; to its end where it is a plain function, else go on in a task."""
+        try:
+            self._task = context.run(self._call, call)
+        except Exception as error:
+            self._end(error)
+        except BaseException:  # to be let through, but with nobody left waiting for this run
+            self._end(None)
+            raise
+        else:
+            if self._task is None:
+                self._end(None)
+            else:
+                self._work.runs.add(self)
+                self._work.own(self._task)
+                self._task.add_done_callback(self._end_task)
+
+    def emit(self, state: State) -> None:
+        """Pass a state on to the bloc, while the handler runs."""
+        if self._phase is Phase.RUNNING:
+            outside = self._current.set(None)  # a listener that closes the bloc is not this handler
+            try:
+                self._work.emit(self._event, state)
+            finally:
+                self._current.reset(outside)
+        elif self._phase is Phase.ENDED:
+            raise EmitterError(_EMIT_AFTER_END)
+
+    def listen(
+        self,
+        source: Observable[T] | AsyncIterable[T],
+        on_data: Callable[[T], None],
+        on_error: Callable[[Exception], None] | None,
+    ) -> Awaitable[None]:
+        """Subscribe to a source; what is given is done when the source is."""
+        if self._phase is Phase.ENDED:
+            raise EmitterError(_EMIT_AFTER_END)
+        if self._phase is not Phase.RUNNING:
+            return _cancelled()
+        feed = Feed(source, on_data, on_error, self._work.own)
+        self._feeds = [feed for feed in (*self._feeds, feed) if not feed.ended.done()]
+        if self._work.is_closing and self.is_listening:
+            self.abandon()
+        return feed.ended
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether a source that the handler listens to has not ended."""
+        return any(not feed.ended.done() for feed in self._feeds)
+
+    def abandon(self, phase: Phase = Phase.CANCELLED) -> None:
+        """Ignore what the handler emits from now on, and end what it listens to."""
+        if self._phase is Phase.RUNNING:
+            self._phase = phase
+        for feed in self._feeds:
+            feed.ended.cancel()
+
+    def dispose(self) -> None:
+        """Cancel the handler; the end of its run is told to nobody."""
+        self._on_completed = noop
+        self.abandon()
+        if self._task is not None and self._phase is not Phase.CLOSING:
+            self._task.cancel()
+
+    def spare(self) -> None:
+        """The handler has closed its bloc: it is neither heard any more nor cancelled."""
+        self.abandon(Phase.CLOSING)
+
+    def release(self) -> None:
+        """The handler waits for its bloc to close: the bloc must not wait for the handler."""
+        if self._task is not None:
+            self._work.disown(self._task)
+        self._complete()
+
+    def _call(self, call: Callable[[], Awaitable[None] | None]) -> asyncio.Future[None] | None:
+        self._current.set(self)
+        result = call()
+        return asyncio.ensure_future(result) if isinstance(result, Awaitable) else None
+
+    def _end_task(self, task: asyncio.Future[None]) -> None:
+        if task.cancelled():
+            self.abandon()
+        self._end(None if task.cancelled() else task.exception())
+
+    def _end(self, error: BaseException | None) -> None:
+        if error is None and self._phase is Phase.RUNNING and self.is_listening:
+            error = EmitterError(_LEFT_PENDING)
+        self.abandon(Phase.ENDED)
+        self._work.runs.discard(self)
+        self._work.ended(self._event, error)
+        self._complete()
+
+    def _complete(self) -> None:
+        on_completed, self._on_completed = self._on_completed, noop
+        on_completed()
+
+
+def _cancelled() -> asyncio.Future[None]:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.cancel()
+    return future
+
+
+_EMIT_AFTER_END = (
+    "emit was called after an event handler completed normally. "
+    "An async handler must await all that it starts: await emit.for_each(...), await asyncio.sleep(...)."
+)
+_LEFT_PENDING = (
+    "An event handler completed but left pending subscriptions behind. "
+    "Await what emit.on_each(...) and emit.for_each(...) give, or return it from the handler."
+)

@@ -1,0 +1,66 @@
+"""What the handlers of one bloc have in hand, and when they have come to rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from socket_bloc.bloc._run import Run
+
+__all__ = ["Work"]
+
+Event = TypeVar("Event")
+State = TypeVar("State")
+
+
+class Work(Generic[Event, State]):
+    """Owns the tasks of one bloc's handlers; `emit` and `ended` are how they reach the bloc."""
+
+    def __init__(
+        self,
+        emit: Callable[[Event, State], None],
+        ended: Callable[[Event, BaseException | None], None],
+    ) -> None:
+        self.emit = emit
+        self.ended = ended
+        self.is_closing = False
+        self.runs: set[Run[Event, State]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
+
+    def own(self, task: asyncio.Future[None]) -> None:
+        """Keep a task until it ends."""
+        self._tasks.add(task)
+        self._at_rest.clear()
+        task.add_done_callback(self.disown)
+
+    def disown(self, task: asyncio.Future[None]) -> None:
+        """Wait no longer for this task."""
+        self._tasks.discard(task)
+        if not self._tasks:
+            self._at_rest.set()
+
+    def stop_listening(self) -> None:
+        """From now on no handler waits for a source: what does is cancelled."""
+        self.is_closing = True
+        for run in tuple(self.runs):
+            if run.is_listening:
+                run.abandon()
+
+    def cancel(self) -> None:
+        """Cancel every handler."""
+        for run in tuple(self.runs):
+            run.dispose()
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether no task is left."""
+        return not self._tasks
+
+    async def rest(self) -> None:
+        """Wait until no task is left."""
+        while self._tasks:
+            await self._at_rest.wait()
