@@ -14,11 +14,11 @@ from typing import ClassVar, Final, assert_never
 from uuid import uuid4
 
 from reactivex import Observable
-from reactivex.subject import Subject
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import broadcast
 from websockets.exceptions import ConnectionClosed
 
+from socket_bloc.bloc._broadcast import Broadcast
 from socket_bloc.effects import Close, Effect, Open, Reconnecting, Report, Transmit
 from socket_bloc.errors import ProtocolError
 from socket_bloc.events import SocketReceiveDataEvent
@@ -64,8 +64,8 @@ class Socket:
         self._token = token
         self._outbox: Outbox = MemoryOutbox() if outbox is None else outbox
         self._session = Session(serviceman_id, self._outbox, jitter=random.random, full_history=full_history)
-        self._statuses = Subject[SocketReceiveDataEvent]()
-        self._reports = Subject[SocketState | Exception]()
+        self._statuses = Broadcast[SocketReceiveDataEvent]("the order status stream")
+        self._reports = Broadcast[SocketState | Exception]("the report stream")
         self._attempt: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -84,11 +84,11 @@ class Socket:
 
     def get_order_status_stream(self) -> Observable[SocketReceiveDataEvent]:
         """The statuses of the feed as they arrive, those of this user included."""
-        return self._statuses.as_observable()
+        return self._statuses.observable
 
     def get_report_stream(self) -> Observable[SocketState | Exception]:
         """Everything else there is to tell: states of the connection and of sends, and what went wrong."""
-        return self._reports.as_observable()
+        return self._reports.observable
 
     def open_connection(self) -> None:
         """Connect, and connect again whenever the connection is lost."""
@@ -120,8 +120,8 @@ class Socket:
             self.close_connection()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        self._statuses.on_completed()
-        self._reports.on_completed()
+        self._statuses.complete()
+        self._reports.complete()
 
     # What the session wants
 
@@ -129,7 +129,7 @@ class Socket:
         for effect in effects:
             match effect:
                 case SocketReceiveDataEvent():
-                    self._statuses.on_next(effect)
+                    self._statuses.push(effect)
                 case Transmit(text):
                     # Unlike send() this never waits: little is in flight, and a peer that does not
                     # read is noticed by the missing answer.
@@ -141,12 +141,12 @@ class Socket:
                 case Reconnecting(tries, delay, reason):
                     logger.info("%s; try %d in %.1f s", reason, tries, delay)
                     at = datetime.now(UTC) + timedelta(seconds=delay)
-                    self._reports.on_next(SocketReconnectingState(tries, at, reason))
+                    self._reports.push(SocketReconnectingState(tries, at, reason))
                 case Report(problem):
                     logger.warning("%s", problem)
-                    self._reports.on_next(ProtocolError(problem))
+                    self._reports.push(ProtocolError(problem))
                 case SocketState():
-                    self._reports.on_next(effect)
+                    self._reports.push(effect)
                 case _:
                     assert_never(effect)
         if not self._outbox or not self._session.has_socket:
@@ -183,7 +183,7 @@ class Socket:
         try:
             token = await ask_token(self._token)
         except Exception as error:
-            self._reports.on_next(error)
+            self._reports.push(error)
             raise ConnectionError(f"the token could not be had: {type(error).__name__}") from None
         query = {"userId": self.serviceman_id, "type": self.type.value}
         if attempt.since is not None:

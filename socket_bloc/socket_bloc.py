@@ -1,0 +1,265 @@
+"""The `SocketBloc` of the class diagram: socket events in, socket states out.
+
+It passes on what the socket tells, and gives each `submit` its outcome. How a connection is kept up is
+in `session`; what an order has come to is in `orders`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final, Self
+from uuid import uuid4
+
+from socket_bloc.bloc import Bloc, BlocClosedError, Emitter
+from socket_bloc.diagram_names import DiagramNames
+from socket_bloc.errors import ConnectionRefused, InvalidOrderStatusError, NoSocketError, OrderRejected
+from socket_bloc.events import (
+    SocketConnectEvent,
+    SocketDisconnectEvent,
+    SocketEvent,
+    SocketReceiveDataEvent,
+    SocketSendDataEvent,
+)
+from socket_bloc.link import Token
+from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
+from socket_bloc.order_status import ClientType, OrderStatus, check_user_id
+from socket_bloc.outbox import Outbox
+from socket_bloc.socket import Socket
+from socket_bloc.states import (
+    SocketDataRejectedState,
+    SocketDataSentState,
+    SocketDisconnectState,
+    SocketNullState,
+    SocketReceiveDataState,
+    SocketRefusedState,
+    SocketState,
+)
+
+__all__ = ["SocketBloc"]
+
+SETTLE_TIMEOUT: Final = 1.0
+"""Seconds that `close` gives to what is not settled yet."""
+
+
+@dataclass(frozen=True, eq=False)
+class _SocketReportEvent(SocketEvent):
+    """The socket tells something else than a status."""
+
+    report: SocketState | Exception
+
+
+class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
+    """One user's order statuses, as a stream of states.
+
+        async with SocketBloc("c-17", ClientType.CLIENT) as bloc:
+            order_id = await bloc.place_order("s-4", "Kitchen tap drips")
+
+    Args:
+        user_id: 1 to 128 characters; together with `type` it says who is connected.
+        type: The role of the user.
+        uri: Where the relay is, `ws://` or `wss://`, without a query.
+        token: The bearer token, or a function (which may be async) asked for it at each attempt.
+        outbox: Keeps what is not settled; in memory unless another one is given.
+        flow: The statuses and who may send which after which; the relay must have the same.
+        full_history: Ask for the feed from its first status, not just for the orders still open.
+
+    Raises:
+        ValueError: An argument is not what it should be; the message names it.
+    """
+
+    def __init__(
+        self,
+        user_id: str,
+        type: ClientType,
+        *,
+        uri: str = Socket.WEBSOCKET_URI,
+        token: Token = None,
+        outbox: Outbox | None = None,
+        flow: OrderFlow = ORDER_FLOW,
+        full_history: bool = False,
+    ) -> None:
+        try:
+            check_user_id(user_id)
+        except ValueError as error:
+            raise ValueError(f"user_id: {error}") from None
+        if type not in tuple(ClientType):
+            raise ValueError(f"type: {type!r} is neither ClientType.CLIENT nor ClientType.SERVICEMAN")
+        super().__init__(SocketDisconnectState())
+        self.user_id = user_id
+        self.type = ClientType(type)
+        self._flow = flow
+        self._submits: dict[str, set[asyncio.Future[SocketDataSentState]]] = {}
+        self._socket = Socket(
+            user_id, self.type, uri=uri, token=token, outbox=outbox, full_history=full_history
+        )
+        self.on(SocketConnectEvent, self._on_connect)
+        self.on(SocketDisconnectEvent, self._on_disconnect)
+        self.on(SocketSendDataEvent, self._on_send)
+        self.on(SocketReceiveDataEvent, self._on_receive)
+        self.on(_SocketReportEvent, self._on_report)
+        self._socket_receive_data_subscription = self._socket.get_order_status_stream().subscribe(
+            self._take_in
+        )
+        self._socket.get_report_stream().subscribe(lambda report: self._take_in(_SocketReportEvent(report)))
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the relay has welcomed this user on the connection that there is now."""
+        return self._socket.is_connected
+
+    def send_order_status(self, order_status: OrderStatus) -> None:
+        """Send a status; its outcome comes as a state.
+
+        Raises `InvalidOrderStatusError`, `BlocClosedError`.
+        """
+        self._send(order_status, uuid4().hex)
+
+    async def submit(
+        self, order_status: OrderStatus, *, message_id: str | None = None
+    ) -> SocketDataSentState:
+        """Send a status, and wait until it is committed.
+
+        Cancelling this withdraws nothing. A retry of your own must repeat the `message_id` (1 to 64
+        characters): then the status is committed once, however often it is sent.
+
+        Raises:
+            InvalidOrderStatusError: It may not be sent by this user, or lacks a field.
+            OrderRejected: The relay refused it, for good.
+            NoSocketError: There is no socket; nothing was queued.
+            ConnectionRefused: The relay will not have this user.
+            BlocClosedError: The bloc is closed, or was closed before the outcome was known.
+        """
+        message_id = uuid4().hex if message_id is None else message_id
+        outcome: asyncio.Future[SocketDataSentState] = asyncio.get_running_loop().create_future()
+        waiting = self._submits.setdefault(message_id, set())
+        waiting.add(outcome)
+        try:
+            self._send(order_status, message_id)
+            return await outcome
+        finally:
+            waiting.discard(outcome)
+            if not waiting:
+                self._submits.pop(message_id, None)
+
+    async def place_order(self, receiver_id: str, message: str) -> str:
+        """Place an order with the user `receiver_id`; gives its new id. Raises what `submit` raises."""
+        steps = [step for step in self._flow.steps if step.begins_order and step.sent_by is self.type]
+        if not steps:
+            raise InvalidOrderStatusError("type", f"a {self.type} places no orders")
+        order_id = uuid4().hex
+        await self.submit(
+            OrderStatus.of(steps[0].status, order_id=order_id, receiver_id=receiver_id, message=message)
+        )
+        return order_id
+
+    def states(self) -> AsyncIterator[SocketState]:
+        """The states from now on, until the bloc is closed; none is left out for a slow reader."""
+        arrived: asyncio.Queue[SocketState | None] = asyncio.Queue()
+        subscription = self.stream.subscribe(
+            arrived.put_nowait, on_completed=lambda: arrived.put_nowait(None)
+        )
+
+        async def take() -> AsyncIterator[SocketState]:
+            try:
+                while (state := await arrived.get()) is not None:
+                    yield state
+            finally:
+                subscription.dispose()
+
+        return take()
+
+    async def __aenter__(self) -> Self:
+        """Add the connect event. It does not wait for the connection."""
+        self.add(SocketConnectEvent())
+        return self
+
+    # Sending
+
+    def _send(self, order_status: OrderStatus, message_id: str) -> None:
+        self._check(order_status)
+        if self.is_closed:
+            raise BlocClosedError("this bloc is closed, and sends nothing any more")
+        # The outbox has it before this returns, so that a durable one loses nothing from here on.
+        self._socket.keep(order_status, message_id)
+        self.add(SocketSendDataEvent(order_status, message_id))
+
+    def _check(self, order_status: OrderStatus) -> None:
+        if order_status.order_id is None:
+            raise InvalidOrderStatusError("order_id", "a status must say which order it is about")
+        rejection = self._flow.check(order_status, self.user_id, self.type)
+        if rejection is not None:
+            raise InvalidOrderStatusError(rejection.field, rejection.reason)
+
+    # Events
+
+    def _on_connect(self, event: SocketConnectEvent, emit: Emitter[SocketState]) -> None:
+        self._socket.open_connection()
+
+    def _on_disconnect(self, event: SocketDisconnectEvent, emit: Emitter[SocketState]) -> None:
+        try:
+            self._socket.close_connection()
+        except NoSocketError:
+            emit(SocketNullState(event))
+
+    def _on_send(self, event: SocketSendDataEvent, emit: Emitter[SocketState]) -> None:
+        self._check(event.order_status)
+        try:
+            self._socket.send_order_status(event.order_status, event.message_id)
+        except NoSocketError as error:
+            emit(SocketNullState(event))
+            refusal = self._socket.refusal
+            self._fail(event.message_id, ConnectionRefused(refusal) if refusal is not None else error)
+
+    def _on_receive(self, event: SocketReceiveDataEvent, emit: Emitter[SocketState]) -> None:
+        status = event.order_status
+        if status.sender_id == self.user_id:
+            sent = SocketDataSentState(status, event.message_id, event.seq, event.at)
+            emit(sent)
+            for outcome in self._waiting(event.message_id):
+                outcome.set_result(sent)
+        else:
+            emit(SocketReceiveDataState(status, event.message_id, event.seq, event.at))
+            self.receive_order_status(status)
+
+    def _on_report(self, event: _SocketReportEvent, emit: Emitter[SocketState]) -> None:
+        match event.report:
+            case Exception() as error:
+                self.add_error(error)
+                return
+            case SocketDataRejectedState(_, message_id, code, reason, current_status):
+                self._fail(message_id, OrderRejected(code, reason, current_status))
+            case SocketRefusedState(reason):
+                self._fail_all(ConnectionRefused(reason))
+            case _:
+                pass
+        emit(event.report)
+
+    # Outcomes
+
+    def _waiting(self, message_id: str | None) -> list[asyncio.Future[SocketDataSentState]]:
+        submits = self._submits.get(message_id, ()) if message_id is not None else ()
+        return [outcome for outcome in submits if not outcome.done()]
+
+    def _fail(self, message_id: str | None, error: Exception) -> None:
+        for outcome in self._waiting(message_id):
+            outcome.set_exception(error)
+
+    def _fail_all(self, error: Exception) -> None:
+        for message_id in self._submits:
+            self._fail(message_id, error)
+
+    def _take_in(self, event: SocketEvent) -> None:
+        self._add(event, while_closing=True)
+
+    async def _close(self) -> None:
+        try:
+            async with asyncio.timeout(SETTLE_TIMEOUT):
+                await self.wait_until_idle()
+                await self._socket.settled()
+        except TimeoutError:
+            pass  # what is left stays in the outbox
+        await self._socket.aclose()
+        self._fail_all(BlocClosedError("the bloc was closed before the outcome was known"))
+        await super()._close()

@@ -1,0 +1,155 @@
+"""The sequence diagram, as it happens: each arrow is seen at the bloc, at the relay, or after the commit.
+
+Nothing here plays an order (`play` does) or shows one (`transcript` and the demo's screen do).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from server_stub import Entry, RelayObserver, User
+from socket_bloc import (
+    ClientType,
+    SocketBloc,
+    SocketConnectState,
+    SocketDisconnectState,
+    SocketReceiveDataState,
+    SocketState,
+    StatusCode,
+)
+from socket_bloc.frames import SendFrame
+
+__all__ = ["Arrow", "Party", "Sequence", "SequenceObserver"]
+
+
+class Party(StrEnum):
+    """The participants of the diagram, with its letters."""
+
+    CLIENT = "C"
+    SERVICEMAN = "S"
+    KTOR_SERVER = "K"
+    DATABASE = "D"
+
+    @classmethod
+    def of(cls, role: ClientType) -> Party:
+        """The participant that a user of this role is."""
+        return cls.CLIENT if role is ClientType.CLIENT else cls.SERVICEMAN
+
+
+_C, _S, _K, _D = Party
+_Key = tuple[Party, Party, StatusCode | None]
+
+_TEXTS: dict[_Key, str] = {
+    **{(_K, _D, status): f"status changed to {status:d}" for status in StatusCode},
+    (_C, _K, None): "connect to the Server",
+    (_S, _K, None): "connect to the Server",
+    (_C, _K, StatusCode.PLACED): "places the order",
+    (_K, _S, StatusCode.PLACED): "receives the order",
+    (_S, _K, StatusCode.ACCEPTED): "accepts the order",
+    (_K, _C, StatusCode.ACCEPTED): "accepted the order",
+    (_C, _K, StatusCode.STARTED): "notify that the serviceman has started the service",
+    (_K, _S, StatusCode.STARTED): "receives the starting notification",
+    (_S, _K, StatusCode.ORDER_CHANGED): "request to extend one of the services",
+    (_K, _C, StatusCode.ORDER_CHANGED): "receives the request for extension",
+    (_C, _K, StatusCode.EXTENDED): "notification on the service being extended",
+    (_K, _S, StatusCode.EXTENDED): "receives extended notification",
+    (_C, _K, StatusCode.PAYMENT): "notification to initiate the payment",
+    (_K, _S, StatusCode.PAYMENT): "receives the payment notification",
+    (_S, _K, StatusCode.PAYMENT_VERIFICATION): "send payment verification notification",
+    (_K, _C, StatusCode.PAYMENT_VERIFICATION): "receives the payment verification notification",
+    (_C, _K, StatusCode.ORDER_COMPLETE): "order complete notification",
+    (_K, _S, StatusCode.ORDER_COMPLETE): "receives order completion notification",
+    (_C, _K, StatusCode.CANCELLED): "cancels the order",
+    (_K, _S, StatusCode.CANCELLED): "receives the cancellation notification",
+    (_K, _S, None): "disconnect from the Server",
+    (_K, _C, None): "disconnect from the Server",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """One arrow of the diagram, seen `seconds` after the one before it."""
+
+    number: int
+    source: Party
+    target: Party
+    status: StatusCode | None
+    seconds: float
+
+    @property
+    def key(self) -> _Key:
+        """What makes it this arrow of the diagram, and no other."""
+        return self.source, self.target, self.status
+
+    @property
+    def text(self) -> str:
+        """The diagram's own words."""
+        return _TEXTS[self.key]
+
+
+class Sequence:
+    """The arrows that were seen, in the order in which they were seen."""
+
+    def __init__(self, on_arrow: Callable[[Arrow], None], clock: Callable[[], float] = time.perf_counter):
+        """Call `on_arrow` with each arrow at once; `clock` is in seconds."""
+        self.arrows: list[Arrow] = []
+        self._on_arrow = on_arrow
+        self._clock = clock
+        self._last = clock()
+        self._seen = asyncio.Event()
+
+    def see(self, source: Party, target: Party, status: int | None = None) -> None:
+        """An arrow has just happened."""
+        now = self._clock()
+        code = None if status is None else StatusCode(status)
+        arrow = Arrow(len(self.arrows) + 1, source, target, code, now - self._last)
+        self._last = now
+        self.arrows.append(arrow)
+        self._on_arrow(arrow)
+        self._seen.set()
+
+    def watch(self, bloc: SocketBloc) -> None:
+        """See what reaches this bloc, for as long as it lives."""
+        party = Party.of(bloc.type)
+        connected: SocketConnectState | None = None
+
+        def on_state(state: SocketState) -> None:
+            nonlocal connected
+            match state:
+                case SocketConnectState():
+                    connected = state
+                case SocketReceiveDataState(order_status):
+                    self.see(Party.KTOR_SERVER, party, order_status.order_status_as_int)
+                case SocketDisconnectState() if connected is not None:
+                    connected = None  # what follows are tries to connect again, and no arrows
+                    self.see(Party.KTOR_SERVER, party)
+                case _:
+                    pass
+
+        bloc.stream.subscribe(on_state)
+
+    async def wait_for(self, count: int) -> None:
+        """Wait until `count` arrows were seen in all."""
+        while len(self.arrows) < count:
+            self._seen.clear()
+            await self._seen.wait()
+
+
+class SequenceObserver(RelayObserver):
+    """Sees what reaches the relay, and what it has committed."""
+
+    def __init__(self, sequence: Sequence) -> None:
+        self._sequence = sequence
+
+    def connected(self, user: User) -> None:
+        self._sequence.see(Party.of(user.role), Party.KTOR_SERVER)
+
+    def received(self, user: User, frame: SendFrame) -> None:
+        self._sequence.see(Party.of(user.role), Party.KTOR_SERVER, frame.order_status.order_status_as_int)
+
+    def committed(self, entry: Entry) -> None:
+        self._sequence.see(Party.KTOR_SERVER, Party.DATABASE, entry.status)
