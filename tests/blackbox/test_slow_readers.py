@@ -1,0 +1,130 @@
+"""Readers that do not keep up: the one that reads nothing is cut off, the one that reads slowly is not."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+import time
+
+from tests.blackbox.client import Client
+from tests.blackbox.conftest import Connect, StartRelay
+from tests.blackbox.process import RelayProcess
+from tests.blackbox.wire import PING, ClosedByRelayError, HandshakeRefusedError, encode
+from tests.blackbox.words import fresh, send_frame
+
+LARGE = "😀" * 4096
+"""The largest message: 16 KiB on the wire."""
+NARROW = 4096
+"""Bytes of the receive buffer of a reader that wants to be noticed soon."""
+
+
+def fill(client: Client, receiver_id: str, *, statuses: int) -> None:
+    """Put so many of the largest statuses into the feeds of both. The client reads them all."""
+    for _ in range(statuses // 2):
+        order_id = fresh("o")
+        client.submit(send_frame("PLACED", order_id, receiverId=receiver_id, message=LARGE))
+        client.submit(send_frame("CANCELLED", order_id, message=LARGE))
+
+
+def seconds_for_one_order(client: Client) -> float:
+    """How long one that behaves waits for an order that it places and cancels."""
+    at = time.monotonic()
+    fill(client, fresh("s"), statuses=2)
+    return time.monotonic() - at
+
+
+def memory(relay: RelayProcess) -> float:
+    """The relay's resident memory, in MiB."""
+    argv = ["ps", "-o", "rss=", "-p", str(relay.pid)]
+    return int(subprocess.run(argv, capture_output=True, check=True, text=True).stdout) / 1024
+
+
+def read_what_is_left(client: Client) -> tuple[int, int | None]:
+    """The last number that came before the end, and the close code where one came through."""
+    last = 0
+    try:
+        while True:
+            last = client.receive_status()["seq"]
+    except ClosedByRelayError as closed:
+        return last, closed.code
+    except (EOFError, ConnectionError):
+        return last, None
+
+
+def is_let_in(relay: RelayProcess) -> bool:
+    """Whether the relay has room for one more connection."""
+    try:
+        Client(relay.address, "client", fresh("c")).close()
+    except HandshakeRefusedError:
+        return False
+    return True
+
+
+def test_one_that_reads_nothing_is_cut_off_and_resumes_while_the_others_go_on(
+    start_relay: StartRelay, connect: Connect
+) -> None:
+    """That it was cut off shows in its place being free: nothing gets through to it any more."""
+    relay = start_relay(max_connections=2)
+    client = connect("client", to=relay.address)
+    stuck = connect("serviceman", to=relay.address, receive_buffer=NARROW)
+    fill(client, stuck.user_id, statuses=600)
+    deadline = time.monotonic() + 45
+    pause = threading.Event()
+    while not is_let_in(relay):
+        assert time.monotonic() < deadline, "it is still connected"
+        assert seconds_for_one_order(client) < 1
+        pause.wait(0.2)
+    last, code = read_what_is_left(stuck)
+    assert last < 600
+    assert code in (4000, None), "where it cannot get through, there is no close frame"
+    stuck.close()
+    epoch = stuck.welcome["epoch"]
+    again = connect("serviceman", stuck.user_id, to=relay.address, since=last, epoch=epoch)
+    assert (again.welcome["after"], again.welcome["resumed"]) == (last, True)
+    assert [frame["seq"] for frame in again.replay()] == list(range(last + 1, 601))
+
+
+def test_a_long_replay_to_one_that_reads_slowly_goes_on_to_its_end(
+    start_relay: StartRelay, connect: Connect
+) -> None:
+    relay = start_relay()
+    client = connect("client", to=relay.address)
+    fill(client, fresh("s"), statuses=300)
+    slow = connect("client", client.user_id, to=relay.address, since=0, receive_buffer=NARROW)
+    pause = threading.Event()
+    for seq in range(1, 301):
+        assert slow.receive_status()["seq"] == seq
+        pause.wait(0.01)
+    assert slow.hears_nothing_more()
+    fill(client, fresh("s"), statuses=2)
+    assert slow.receive_status()["seq"] == 301
+
+
+def test_many_that_ask_for_everything_and_read_nothing_cost_little_memory(
+    start_relay: StartRelay, connect: Connect
+) -> None:
+    relay = start_relay()
+    client = connect("client", to=relay.address)
+    fill(client, fresh("s"), statuses=400)  # 7 MB of feed
+    before = memory(relay)
+    stuck = [
+        connect("client", client.user_id, to=relay.address, since=0, receive_buffer=NARROW) for _ in range(40)
+    ]
+    assert seconds_for_one_order(client) < 2
+    assert memory(relay) - before < 40 * 2
+    assert all(one.welcome["head"] == 400 for one in stuck)
+
+
+def test_one_that_pings_without_end_and_reads_nothing_costs_little_memory(
+    start_relay: StartRelay, connect: Connect
+) -> None:
+    relay = start_relay()
+    before = memory(relay)
+    rude = connect("client", to=relay.address, receive_buffer=NARROW)
+    rude.line.lose_patience(2)
+    with contextlib.suppress(TimeoutError, ConnectionError):  # it may be cut off, or held back
+        for _ in range(2000):
+            rude.line.write(encode(PING, b"p" * 125) * 100)
+    assert connect("client", to=relay.address).welcome["head"] == 0
+    assert memory(relay) - before < 30

@@ -1,0 +1,113 @@
+"""The words of the protocol `order-status.v1`, written down a second time.
+
+The tests judge a relay from outside, so they take nothing from the packages under test: the table below
+is the table of `docs/protocol.md`, typed by hand.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, NamedTuple
+
+__all__ = [
+    "FINAL_CODES",
+    "PATHS",
+    "ROLES",
+    "TABLE",
+    "WHISPER",
+    "WHOLE_ORDER",
+    "Row",
+    "fresh",
+    "order_status",
+    "other_role",
+    "send_frame",
+]
+
+ROLES = ("client", "serviceman")
+
+WHISPER = "whispered: the kitchen tap drips"
+"""The message of a status that does not care about its message. It must never turn up in a relay's log."""
+
+
+class Row(NamedTuple):
+    """One row of the status table."""
+
+    number: int
+    sent_by: str
+    after: frozenset[str]
+
+
+TABLE = {
+    "PLACED": Row(1001, "client", frozenset()),
+    "ACCEPTED": Row(1004, "serviceman", frozenset({"PLACED"})),
+    "STARTED": Row(1005, "client", frozenset({"ACCEPTED"})),
+    "ORDER_CHANGED": Row(1006, "serviceman", frozenset({"STARTED", "EXTENDED"})),
+    "EXTENDED": Row(1007, "client", frozenset({"ORDER_CHANGED"})),
+    "PAYMENT": Row(1010, "client", frozenset({"STARTED", "EXTENDED"})),
+    "PAYMENT_VERIFICATION": Row(1011, "serviceman", frozenset({"PAYMENT"})),
+    "ORDER_COMPLETE": Row(1009, "client", frozenset({"PAYMENT_VERIFICATION"})),
+    "CANCELLED": Row(1008, "client", frozenset({"PLACED", "ACCEPTED"})),
+}
+
+WHOLE_ORDER = (
+    "PLACED",
+    "ACCEPTED",
+    "STARTED",
+    "ORDER_CHANGED",
+    "EXTENDED",
+    "PAYMENT",
+    "PAYMENT_VERIFICATION",
+    "ORDER_COMPLETE",
+)
+
+PATHS: dict[str, tuple[str, ...]] = {
+    **{name: WHOLE_ORDER[: place + 1] for place, name in enumerate(WHOLE_ORDER)},
+    "CANCELLED": ("PLACED", "CANCELLED"),
+}
+"""For each status, one way to bring a new order to it."""
+
+FINAL_CODES = frozenset(
+    {
+        "malformed",
+        "unknownType",
+        "unknownStatus",
+        "forgedSender",
+        "wrongReceiver",
+        "wrongRole",
+        "unknownOrder",
+        "orderExists",
+        "illegalTransition",
+        "messageIdReused",
+    }
+)
+"""The rejections that settle a send; after the two others the same message id comes again."""
+
+
+def other_role(role: str) -> str:
+    """The role on the other side of an order."""
+    return "client" if role == "serviceman" else "serviceman"
+
+
+def fresh(prefix: str) -> str:
+    """An id that no other test has, so that all of them can share one relay."""
+    return f"{prefix}-{uuid.uuid4().hex}"
+
+
+def order_status(name: str, order_id: str, **fields: Any) -> dict[str, Any]:
+    """An `orderStatus` as it travels; `fields` replace or add to what is in it."""
+    return {
+        "orderStatusAsString": name,
+        "orderStatusAsInt": TABLE[name].number,
+        "message": WHISPER,
+        "orderId": order_id,
+        **fields,
+    }
+
+
+def send_frame(name: str, order_id: str, *, message_id: str | None = None, **fields: Any) -> dict[str, Any]:
+    """A whole `send` frame, with a message id of its own unless one is given."""
+    return {
+        "type": "send",
+        "messageId": message_id or fresh("m"),
+        "orderStatus": order_status(name, order_id, **fields),
+    }
