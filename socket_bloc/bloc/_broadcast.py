@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections import deque
-from collections.abc import Callable
-from typing import Generic, ParamSpec, TypeVar
+from enum import Enum
+from typing import Final, Generic, TypeVar
 
 from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
@@ -19,8 +19,14 @@ from socket_bloc.bloc._report import report
 
 __all__ = ["Broadcast"]
 
-P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class _Mark(Enum):
+    END = "the end of the stream"
+
+
+_END: Final = _Mark.END
 
 
 class Broadcast(Generic[T]):
@@ -32,18 +38,20 @@ class Broadcast(Generic[T]):
         self.is_completed = False
         self._name = name
         self._observers: tuple[ObserverBase[T], ...] = ()
-        self._waiting: deque[tuple[T, tuple[ObserverBase[T], ...]]] = deque()
+        self._waiting: deque[tuple[T | _Mark, tuple[ObserverBase[T], ...]]] = deque()
         self._is_delivering = False
 
     def push(self, item: T) -> None:
         """Give `item` to those who observe now; from inside an observer, after what went before."""
-        if self._observers and not self.is_completed:
+        if self._observers:
             self._waiting.append((item, self._observers))
             self._deliver()
 
     def complete(self) -> None:
         """End the stream, after what went before; who subscribes from now on sees only the end."""
         self.is_completed = True
+        self._waiting.append((_END, self._observers))
+        self._observers = ()
         self._deliver()
 
     def _subscribe(self, observer: ObserverBase[T], scheduler: SchedulerBase | None = None) -> DisposableBase:
@@ -64,16 +72,12 @@ class Broadcast(Generic[T]):
             while self._waiting:
                 item, observers = self._waiting.popleft()
                 for observer in observers:
-                    self._notify(observer.on_next, item)
-            if self.is_completed:
-                observers, self._observers = self._observers, ()
-                for observer in observers:
-                    self._notify(observer.on_completed)
+                    try:
+                        if item is _END:
+                            observer.on_completed()
+                        else:
+                            observer.on_next(item)
+                    except (Exception, CancelledError) as error:
+                        report(f"an observer of {self._name} failed", error)
         finally:
             self._is_delivering = False
-
-    def _notify(self, callback: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            callback(*args, **kwargs)
-        except (Exception, CancelledError) as error:
-            report(f"an observer of {self._name} failed", error)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from reactivex import Observable
 from reactivex.scheduler.eventloop import AsyncIOScheduler
+
+from socket_bloc.bloc._work import Work
 
 __all__ = ["Feed"]
 
@@ -22,7 +24,7 @@ class Feed(Generic[T]):
         source: Observable[T] | AsyncIterable[T],
         on_data: Callable[[T], None],
         on_error: Callable[[Exception], None] | None,
-        own: Callable[[asyncio.Future[None]], None],
+        work: Work[Any, Any],
     ) -> None:
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = loop.create_future()
@@ -35,7 +37,8 @@ class Feed(Generic[T]):
             self.ended.add_done_callback(lambda _: subscription.dispose())
         else:
             task = loop.create_task(self._pump(aiter(source)))
-            own(task)
+            work.own(task)
+            task.add_done_callback(work.disown)
             self.ended.add_done_callback(lambda ended: ended.cancelled() and task.cancel())
 
     def _next(self, item: T) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase
@@ -23,6 +23,8 @@ EventMapper: TypeAlias = Callable[[Event], Observable[Event]]
 
 EventTransformer: TypeAlias = Callable[[Observable[Event], EventMapper[Event]], Observable[Event]]
 """Makes of the events and the mapper one Observable, to which the bloc subscribes."""
+
+_NOT_YET: Final = Disposable()
 
 
 class Lane(DisposableBase, Generic[Event]):
@@ -67,7 +69,7 @@ class Lane(DisposableBase, Generic[Event]):
 
     def _subscribe(self, handling: Observable[Event]) -> None:
         key = object()
-        self._started[key] = Disposable()  # it may end before `subscribe` returns
+        self._started[key] = _NOT_YET  # it may end before `subscribe` returns
         subscription = handling.subscribe(
             self._observer.on_next, self._observer.on_error, partial(self._end, key)
         )

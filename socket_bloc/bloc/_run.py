@@ -22,6 +22,15 @@ Event = TypeVar("Event")
 State = TypeVar("State")
 T = TypeVar("T")
 
+_EMIT_AFTER_END = (
+    "emit was called after an event handler completed normally. "
+    "An async handler must await all that it starts: await emit.for_each(...), await asyncio.sleep(...)."
+)
+_LEFT_PENDING = (
+    "An event handler completed but left pending subscriptions behind. "
+    "Await what emit.on_each(...) and emit.for_each(...) give, or return it from the handler."
+)
+
 
 class Phase(Enum):
     """How far a run has come."""
@@ -30,58 +39,61 @@ class Phase(Enum):
     ENDED = auto()
     CANCELLED = auto()
     CLOSING = auto()
-    """It has closed its own bloc: it may go on to its end, but what it emits is ignored."""
+    """It has closed its own bloc: it goes on to its end, but what it emits is ignored."""
 
 
 class Run(DisposableBase, Generic[Event, State]):
     """One handler at work on one event; disposing it cancels the handler."""
 
-    _current: ContextVar[Run[Any, Any] | None] = ContextVar("run", default=None)
+    __slots__ = ("_event", "_feeds", "_on_completed", "_phase", "_task", "_work")
 
     def __init__(self, work: Work[Event, State], event: Event, on_completed: OnCompleted) -> None:
         self._work = work
         self._event = event
         self._on_completed = on_completed
         self._phase = Phase.RUNNING
-        self._feeds: list[Feed[Any]] = []
+        self._feeds: tuple[Feed[Any], ...] = ()
         self._task: asyncio.Future[None] | None = None
-
-    @classmethod
-    def current(cls, work: Work[Any, Any]) -> Run[Any, Any] | None:
-        """The run of this work in which the caller is, if any."""
-        run = cls._current.get()
-        return run if run is not None and run._work is work else None
 
     @property
     def is_over(self) -> bool:
         """Whether what the handler emits is no longer of use."""
         return self._phase is not Phase.RUNNING
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether a source that the handler listens to has not ended."""
+        return bool(self._feeds) and not all(feed.ended.done() for feed in self._feeds)
+
+    def belongs_to(self, work: Work[Any, Any]) -> bool:
+        """Whether this is a run of that work."""
+        return self._work is work
+
     def start(self, call: Callable[[], Awaitable[None] | None], context: Context) -> None:
         """Call the handler; to its end where it is a plain function, else go on in a task."""
         try:
-            self._task = context.run(self._call, call)
+            task = context.run(self._call, call)
         except Exception as error:
             self._end(error)
         except BaseException:  # to be let through, but with nobody left waiting for this run
             self._end(None)
             raise
         else:
-            if self._task is None:
+            if task is None:
                 self._end(None)
             else:
-                self._work.runs.add(self)
-                self._work.own(self._task)
-                self._task.add_done_callback(self._end_task)
+                self._task = task
+                self._work.own(task, self)
+                task.add_done_callback(self._end_task)
 
     def emit(self, state: State) -> None:
         """Pass a state on to the bloc, while the handler runs."""
         if self._phase is Phase.RUNNING:
-            outside = self._current.set(None)  # a listener that closes the bloc is not this handler
+            outside = current_run.set(None)  # a listener that closes the bloc is not this handler
             try:
                 self._work.emit(self._event, state)
             finally:
-                self._current.reset(outside)
+                current_run.reset(outside)
         elif self._phase is Phase.ENDED:
             raise EmitterError(_EMIT_AFTER_END)
 
@@ -96,16 +108,11 @@ class Run(DisposableBase, Generic[Event, State]):
             raise EmitterError(_EMIT_AFTER_END)
         if self._phase is not Phase.RUNNING:
             return _cancelled()
-        feed = Feed(source, on_data, on_error, self._work.own)
-        self._feeds = [feed for feed in (*self._feeds, feed) if not feed.ended.done()]
+        feed = Feed(source, on_data, on_error, self._work)
+        self._feeds = (*(feed for feed in self._feeds if not feed.ended.done()), feed)
         if self._work.is_closing and self.is_listening:
             self.abandon()
         return feed.ended
-
-    @property
-    def is_listening(self) -> bool:
-        """Whether a source that the handler listens to has not ended."""
-        return any(not feed.ended.done() for feed in self._feeds)
 
     def abandon(self, phase: Phase = Phase.CANCELLED) -> None:
         """Ignore what the handler emits from now on, and end what it listens to."""
@@ -132,11 +139,13 @@ class Run(DisposableBase, Generic[Event, State]):
         self._complete()
 
     def _call(self, call: Callable[[], Awaitable[None] | None]) -> asyncio.Future[None] | None:
-        self._current.set(self)
+        current_run.set(self)
         result = call()
         return asyncio.ensure_future(result) if isinstance(result, Awaitable) else None
 
     def _end_task(self, task: asyncio.Future[None]) -> None:
+        self._work.disown(task)
+        self._task = None  # else each would keep the other, by way of the context
         if task.cancelled():
             self.abandon()
         self._end(None if task.cancelled() else task.exception())
@@ -145,7 +154,6 @@ class Run(DisposableBase, Generic[Event, State]):
         if error is None and self._phase is Phase.RUNNING and self.is_listening:
             error = EmitterError(_LEFT_PENDING)
         self.abandon(Phase.ENDED)
-        self._work.runs.discard(self)
         self._work.ended(self._event, error)
         self._complete()
 
@@ -154,17 +162,11 @@ class Run(DisposableBase, Generic[Event, State]):
         on_completed()
 
 
+current_run: ContextVar[Run[Any, Any] | None] = ContextVar("current_run", default=None)
+"""The run whose handler is the caller, or started what is."""
+
+
 def _cancelled() -> asyncio.Future[None]:
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     future.cancel()
     return future
-
-
-_EMIT_AFTER_END = (
-    "emit was called after an event handler completed normally. "
-    "An async handler must await all that it starts: await emit.for_each(...), await asyncio.sleep(...)."
-)
-_LEFT_PENDING = (
-    "An event handler completed but left pending subscriptions behind. "
-    "Await what emit.on_each(...) and emit.for_each(...) give, or return it from the handler."
-)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ State = TypeVar("State")
 
 
 class Work(Generic[Event, State]):
-    """Owns the tasks of one bloc's handlers; `emit` and `ended` are how they reach the bloc."""
+    """Owns the tasks of one bloc; `emit` and `ended` are how its runs reach the bloc."""
 
     def __init__(
         self,
@@ -26,33 +26,31 @@ class Work(Generic[Event, State]):
         self.emit = emit
         self.ended = ended
         self.is_closing = False
-        self.runs: set[Run[Event, State]] = set()
-        self._tasks: set[asyncio.Future[None]] = set()
+        self._tasks: dict[asyncio.Future[None], Run[Event, State] | None] = {}
         self._at_rest = asyncio.Event()
         self._at_rest.set()
 
-    def own(self, task: asyncio.Future[None]) -> None:
-        """Keep a task until it ends."""
-        self._tasks.add(task)
+    def own(self, task: asyncio.Future[None], run: Run[Event, State] | None = None) -> None:
+        """Keep a task, that of `run` if given, until it is disowned."""
+        self._tasks[task] = run
         self._at_rest.clear()
-        task.add_done_callback(self.disown)
 
     def disown(self, task: asyncio.Future[None]) -> None:
         """Wait no longer for this task."""
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not self._tasks:
             self._at_rest.set()
 
     def stop_listening(self) -> None:
-        """From now on no handler waits for a source: what does is cancelled."""
+        """From now on no handler waits for a source: one that does is cancelled."""
         self.is_closing = True
-        for run in tuple(self.runs):
+        for run in self._runs():
             if run.is_listening:
                 run.abandon()
 
     def cancel(self) -> None:
         """Cancel every handler."""
-        for run in tuple(self.runs):
+        for run in self._runs():
             run.dispose()
 
     @property
@@ -64,3 +62,6 @@ class Work(Generic[Event, State]):
         """Wait until no task is left."""
         while self._tasks:
             await self._at_rest.wait()
+
+    def _runs(self) -> Iterator[Run[Event, State]]:
+        return (run for run in tuple(self._tasks.values()) if run is not None)

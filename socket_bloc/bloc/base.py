@@ -131,7 +131,7 @@ class BlocBase(Generic[State]):
         loop = _running_loop()
         if loop is None or self._loop not in (None, loop):
             raise BlocError(
-                f"{method} must be called on the event loop of the {type(self).__name__}; "
+                f"{method} must be called where the event loop of the {type(self).__name__} runs; "
                 f"from another thread, call loop.call_soon_threadsafe(bloc.{method}, ...)"
             )
         self._loop = loop

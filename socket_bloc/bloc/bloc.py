@@ -10,7 +10,7 @@ from socket_bloc.bloc._handling import EventHandler, Handling
 from socket_bloc.bloc._inbox import Inbox
 from socket_bloc.bloc._pipeline import Pipeline
 from socket_bloc.bloc._report import report, safely
-from socket_bloc.bloc._run import Run
+from socket_bloc.bloc._run import Run, current_run
 from socket_bloc.bloc._work import Work
 from socket_bloc.bloc.base import BlocBase
 from socket_bloc.bloc.errors import BlocClosedError, DuplicateHandlerError, MissingHandlerError
@@ -98,8 +98,7 @@ class Bloc(BlocBase[State], Generic[Event, State]):
         that calls this is neither cancelled nor heard any more.
         """
         closing = super().close()
-        run = Run.current(self._work)
-        if run is not None:
+        if run := self._current_run():
             run.spare()
         return closing
 
@@ -122,9 +121,12 @@ class Bloc(BlocBase[State], Generic[Event, State]):
         await super()._close()
 
     def _release_current(self) -> None:
-        run = Run.current(self._work)
-        if run is not None:
+        if run := self._current_run():
             run.release()
+
+    def _current_run(self) -> Run[Any, Any] | None:
+        run = current_run.get()
+        return run if run is not None and run.belongs_to(self._work) else None
 
     def _add(self, event: Event, *, while_closing: bool = False) -> None:
         """`add`; a subclass whose `_close` still has to take events in says `while_closing`."""
