@@ -82,7 +82,8 @@ class RejectedFrame(WireModel):
 
     type: Literal["rejected"] = "rejected"
     message_id: MessageId | None
-    code: RejectionCode | str
+    # From left to right: the mode that is the default prefers the plain string.
+    code: Annotated[RejectionCode | str, Field(union_mode="left_to_right")]
     reason: str
     current_status: int | None
 

@@ -93,6 +93,7 @@ class AnySchedule(RuleBasedStateMachine):
 
     def collect_rejections(self) -> None:
         told = [state.message_id for state in self.network.client.rejected]
+        assert all(RejectionCode(state.code).is_final for state in self.network.client.rejected)
         assert len(told) == len(set(told)), "a refusal was told twice"
         self.rejected |= set(told)
 
