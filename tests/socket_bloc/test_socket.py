@@ -1,0 +1,347 @@
+"""The socket against a relay that misbehaves as each test says: refusals, tokens, nonsense, silence."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from socket_bloc import (
+    ClientType,
+    ConnectionRefused,
+    NoSocketError,
+    OrderStatus,
+    ProtocolError,
+    SocketBloc,
+    SocketConnectEvent,
+    SocketConnectState,
+    SocketDataSentState,
+    SocketDisconnectState,
+    SocketReceiveDataEvent,
+    SocketReceiveDataState,
+    SocketReconnectingState,
+    SocketRefusedState,
+    StatusCode,
+)
+from socket_bloc.frames import SUBPROTOCOL, WelcomeFrame
+from socket_bloc.loss import HttpRefused
+from socket_bloc.socket import Socket
+from tests.socket_bloc.simulation import AT
+from tests.socket_bloc.waiting import Told, connected
+
+PLACED = OrderStatus.of(StatusCode.PLACED, order_id="o-1", receiver_id="s-4")
+WELCOME = WelcomeFrame(
+    user_id="c-17", client_type=ClientType.CLIENT, epoch="e", after=0, head=0, resumed=False
+).model_dump_json()
+
+Answer = Callable[[ServerConnection], Awaitable[None]]
+
+
+async def stay(connection: ServerConnection) -> None:
+    """Say nothing more, until the client goes."""
+    await connection.wait_closed()
+
+
+class FakeRelay:
+    """Welcomes everybody and does then what `answer` says, unless `refusals` has an HTTP status to give."""
+
+    def __init__(self, answer: Answer = stay) -> None:
+        self.answer = answer
+        self.refusals: list[HttpRefused] = []
+        self.requests: list[Request] = []
+        self.uri = ""
+
+    def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        self.requests.append(request)
+        if not self.refusals:
+            return None
+        refusal = self.refusals.pop(0)
+        response = connection.respond(HTTPStatus(refusal.status), refusal.reason + "\n")
+        if refusal.retry_after:
+            response.headers["Retry-After"] = str(int(refusal.retry_after))
+        return response
+
+    async def handle(self, connection: ServerConnection) -> None:
+        await connection.send(WELCOME)
+        await self.answer(connection)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[FakeRelay]:
+        quiet = logging.getLogger("tests.fake_relay")
+        quiet.propagate = False  # what it hears is not what the client logs
+        async with serve(
+            self.handle,
+            "127.0.0.1",
+            0,
+            process_request=self.process_request,
+            subprotocols=[SUBPROTOCOL],
+            logger=quiet,
+        ) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            self.uri = f"ws://127.0.0.1:{port}/order"
+            yield self
+
+
+@pytest.fixture
+async def relay() -> AsyncIterator[FakeRelay]:
+    async with FakeRelay().running() as relay:
+        yield relay
+
+
+@pytest.fixture
+async def make_client(relay: FakeRelay) -> AsyncIterator[Callable[..., SocketBloc]]:
+    async with AsyncExitStack() as stack:
+
+        def make(**options: Any) -> SocketBloc:
+            bloc = SocketBloc("c-17", ClientType.CLIENT, uri=relay.uri, **options)
+            stack.push_async_callback(bloc.close)
+            return bloc
+
+        yield make
+
+
+@pytest.mark.parametrize("status", [302, 400, 403, 404])
+async def test_some_answers_are_final_and_each_submit_raises_until_somebody_connects_again(
+    relay: FakeRelay, make_client: Callable[..., SocketBloc], status: int
+) -> None:
+    relay.refusals.append(HttpRefused(status, "no entry"))
+    client = make_client()
+    told = Told(client)
+    client.add(SocketConnectEvent())
+    pending = asyncio.create_task(client.submit(PLACED))
+    refused = await told.until(SocketRefusedState)
+    assert refused.reason == f"refused with HTTP {status}: no entry"
+    for submit in (pending, client.submit(PLACED)):
+        with pytest.raises(ConnectionRefused, match="no entry"):
+            await submit
+    client.add(SocketConnectEvent())
+    await told.until(SocketConnectState)
+
+
+async def test_an_overloaded_relay_is_left_alone_for_as_long_as_it_asks(
+    relay: FakeRelay, make_client: Callable[..., SocketBloc]
+) -> None:
+    relay.refusals.append(HttpRefused(503, "", retry_after=100))
+    client = make_client()
+    told = Told(client)
+    client.add(SocketConnectEvent())
+    state = await told.until(SocketReconnectingState)
+    assert (
+        state.next_attempt_at - type(state.next_attempt_at).now(state.next_attempt_at.tzinfo)
+    ).seconds >= 99
+
+
+async def test_the_token_is_asked_for_once_more_after_a_401_and_then_no_more(
+    relay: FakeRelay, make_client: Callable[..., SocketBloc]
+) -> None:
+    relay.refusals += [HttpRefused(401, "expired"), HttpRefused(401, "expired")]
+    tokens = iter(["old", "new", "never"])
+
+    async def token() -> str:
+        return next(tokens)
+
+    client = make_client(token=token)
+    told = Told(client)
+    client.add(SocketConnectEvent())
+    await told.until(SocketRefusedState)
+    assert [request.headers["Authorization"] for request in relay.requests] == ["Bearer old", "Bearer new"]
+    assert next(tokens) == "never"
+
+
+async def test_a_token_function_that_fails_is_reported_and_asked_again(
+    make_client: Callable[..., SocketBloc],
+) -> None:
+    errors: list[Exception] = []
+    answers: list[str | Exception] = [ZeroDivisionError("no key"), "good"]
+
+    def token() -> str:
+        match answers.pop(0):
+            case Exception() as error:
+                raise error
+            case answer:
+                return answer
+
+    client = make_client(token=token)
+    client.on_error = errors.append
+    told = await connected(client)
+    assert [str(error) for error in errors] == ["no key"]
+    assert told.of(SocketReconnectingState)[0].reason == "the token could not be had: ZeroDivisionError"
+
+
+async def test_a_frame_that_makes_no_sense_is_logged_once_and_skipped(
+    relay: FakeRelay, make_client: Callable[..., SocketBloc], caplog: pytest.LogCaptureFixture
+) -> None:
+    status = {"orderStatusAsString": "ACCEPTED", "orderStatusAsInt": 1004, "message": "hush", "orderId": "o"}
+    frame = {"type": "status", "seq": 1, "messageId": "m", "at": AT.isoformat(), "orderStatus": status}
+
+    async def answer(connection: ServerConnection) -> None:
+        for text in ("secret {", "secret {", '{"type":"news","body":"secret"}', b"\xff", json.dumps(frame)):
+            await connection.send(text)
+        await stay(connection)
+
+    relay.answer = answer
+    client = make_client()
+    errors: list[Exception] = []
+    client.on_error = errors.append
+    with caplog.at_level(logging.DEBUG):
+        told = await connected(client)
+        await told.until(SocketReceiveDataState)
+    assert len(told.of(SocketConnectState)) == 1, "the connection has lived on"
+    problems = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert problems == [
+        "a frame of type None cannot be read: it is no JSON",
+        "a frame of type 'news' cannot be read: its type is unknown",
+    ]
+    assert [str(error) for error in errors] == problems
+    assert all(isinstance(error, ProtocolError) for error in errors)
+    assert "secret" not in caplog.text
+    assert "hush" not in caplog.text
+
+
+@pytest.mark.parametrize("code", [1002, 1003, 1007, 1008, 1009])
+async def test_three_violations_in_a_row_are_enough(
+    relay: FakeRelay, make_client: Callable[..., SocketBloc], code: int
+) -> None:
+    async def answer(connection: ServerConnection) -> None:
+        await connection.close(code, "do not say that")
+
+    relay.answer = answer
+    client = make_client()
+    told = Told(client)
+    client.add(SocketConnectEvent())
+    refused = await told.until(SocketRefusedState)
+    assert refused.reason == f"closed with {code}: do not say that"
+    assert len(relay.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        (1000, SocketDisconnectState),
+        (1001, SocketReconnectingState),
+        (1011, SocketReconnectingState),
+        (3000, SocketReconnectingState),
+        (4000, SocketReconnectingState),
+        (4001, SocketReconnectingState),
+        (4499, SocketReconnectingState),
+        (4500, SocketRefusedState),
+        (4999, SocketRefusedState),
+    ],
+)
+async def test_the_close_code_says_what_comes_next(
+    relay: FakeRelay,
+    make_client: Callable[..., SocketBloc],
+    code: int,
+    state: type[SocketDisconnectState],
+) -> None:
+    async def answer(connection: ServerConnection) -> None:
+        await connection.close(code)
+
+    relay.answer = answer
+    client = make_client()
+    told = await connected(client)
+    first = await told.until(SocketDisconnectState)
+    assert type(first) is state
+
+
+async def test_a_relay_that_answers_nothing_does_not_hold_up_the_close(
+    relay: FakeRelay, make_client: Callable[..., SocketBloc]
+) -> None:
+    has_closed = asyncio.Event()
+
+    async def stop_reading(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await has_closed.wait()
+        connection.transport.abort()
+
+    relay.answer = stop_reading
+    client = make_client()
+    await connected(client)
+    for number in range(100):
+        client.send_order_status(PLACED.model_copy(update={"order_id": f"o-{number}"}))
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    await client.close()
+    assert loop.time() - begin < 2
+    has_closed.set()
+
+
+async def test_nothing_is_told_of_the_token_or_of_messages_in_the_log(
+    relay: FakeRelay, make_client: Callable[..., SocketBloc], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        client = make_client(token="top-secret-token")
+        await connected(client)
+        client.send_order_status(PLACED.model_copy(update={"message": "private words"}))
+        await client.close()
+    assert "top-secret-token" not in caplog.text
+    assert "private words" not in caplog.text
+
+
+async def test_the_socket_of_the_diagram_works_without_the_bloc(relay: FakeRelay) -> None:
+    async def commit(connection: ServerConnection) -> None:
+        async for data in connection:
+            frame = json.loads(data)
+            status = {**frame["orderStatus"], "senderId": "c-17"}
+            await connection.send(
+                json.dumps(
+                    {
+                        "type": "status",
+                        "seq": 1,
+                        "messageId": frame["messageId"],
+                        "at": AT.isoformat(),
+                        "orderStatus": status,
+                    }
+                )
+            )
+
+    relay.answer = commit
+    socket = Socket("c-17", ClientType.CLIENT, uri=relay.uri)
+    arrived: asyncio.Queue[SocketReceiveDataEvent] = asyncio.Queue()
+    socket.get_order_status_stream().subscribe(arrived.put_nowait)
+    with pytest.raises(NoSocketError):
+        socket.send_order_status(PLACED)
+    socket.open_connection()
+    socket.send_order_status(PLACED, "m-1")
+    event = await arrived.get()
+    assert (event.message_id, event.seq, event.order_status.sender_id) == ("m-1", 1, "c-17")
+    assert socket.channel is not None
+    assert socket.serviceman_id == "c-17"
+    await socket.settled()
+    socket.close_connection()
+    assert socket.channel is None
+    with pytest.raises(NoSocketError):
+        socket.close_connection()
+    await socket.aclose()
+
+
+async def test_a_commit_between_makes_the_violations_count_anew(
+    relay: FakeRelay, make_client: Callable[..., SocketBloc]
+) -> None:
+    async def offend(connection: ServerConnection) -> None:
+        await connection.close(1008)
+
+    async def commit_and_offend(connection: ServerConnection) -> None:
+        frame = json.loads(await connection.recv())
+        status = {**frame["orderStatus"], "senderId": "c-17"}
+        answer = {"type": "status", "seq": 1, "messageId": frame["messageId"], "at": AT.isoformat()}
+        await connection.send(json.dumps({**answer, "orderStatus": status}))
+        relay.answer = offend
+        await connection.close(1008)
+
+    relay.answer = commit_and_offend
+    client = make_client()
+    told = Told(client)
+    client.add(SocketConnectEvent())
+    client.send_order_status(PLACED)
+    await told.until(SocketDataSentState)
+    await told.until(SocketRefusedState)
+    assert len(relay.requests) == 3, "the first loss comes after the commit, and is one of three"
