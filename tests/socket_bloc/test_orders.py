@@ -1,0 +1,120 @@
+"""Orders folded from states, without a relay; and a cubit on a bloc that has one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from server_stub import Server
+from socket_bloc import (
+    ClientType,
+    Orders,
+    OrdersCubit,
+    OrderStatus,
+    RejectionCode,
+    SocketBloc,
+    SocketConnectState,
+    SocketDataQueuedState,
+    SocketDataRejectedState,
+    SocketDataSentState,
+    SocketReceiveDataState,
+    SocketState,
+    StatusCode,
+)
+from socket_bloc.orders import fold
+from tests.socket_bloc.simulation import AT
+from tests.socket_bloc.waiting import connected
+
+PLACED = OrderStatus.of(
+    StatusCode.PLACED, order_id="o-1", message="The tap drips", sender_id="c-17", receiver_id="s-4"
+)
+ACCEPTED = OrderStatus.of(StatusCode.ACCEPTED, order_id="o-1", sender_id="s-4", receiver_id="c-17")
+CANCELLED = OrderStatus.of(StatusCode.CANCELLED, order_id="o-1")
+
+
+def sent(seq: int, status: OrderStatus) -> SocketDataSentState:
+    return SocketDataSentState(status, f"m-{seq}", seq, AT + timedelta(seconds=seq))
+
+
+def received(seq: int, status: OrderStatus) -> SocketReceiveDataState:
+    return SocketReceiveDataState(status, f"m-{seq}", seq, AT + timedelta(seconds=seq))
+
+
+def orders_after(*states: SocketState) -> Orders:
+    orders = Orders()
+    for state in states:
+        orders = fold(orders, state, "c-17", ClientType.CLIENT)
+    return orders
+
+
+def test_an_order_has_its_statuses_with_their_times_its_parties_and_what_it_is_about() -> None:
+    order = orders_after(sent(1, PLACED), received(2, ACCEPTED)).get("o-1")
+    assert [entry.order_status for entry in order.entries] == [PLACED, ACCEPTED]
+    assert [entry.at for entry in order.entries] == [AT + timedelta(seconds=n) for n in (1, 2)]
+    assert (order.client_id, order.serviceman_id) == ("c-17", "s-4")
+    assert order.current_status == StatusCode.ACCEPTED
+    assert order.message == "The tap drips"
+
+
+def test_the_parties_are_known_from_the_others_status_as_well() -> None:
+    order = orders_after(received(2, ACCEPTED)).get("o-1")
+    assert (order.client_id, order.serviceman_id) == ("c-17", "s-4")
+
+
+def test_the_same_status_twice_is_one_entry() -> None:
+    once = orders_after(sent(1, PLACED))
+    assert fold(once, sent(1, PLACED), "c-17", ClientType.CLIENT) is once
+
+
+def test_a_late_answer_with_an_old_number_takes_its_place_before_the_newer_ones() -> None:
+    order = orders_after(received(2, ACCEPTED), sent(1, PLACED)).get("o-1")
+    assert [entry.seq for entry in order.entries] == [1, 2]
+
+
+def test_what_is_queued_is_pending_until_it_is_committed() -> None:
+    queued = SocketDataQueuedState(PLACED, "m-1")
+    waiting = orders_after(queued).get("o-1")
+    assert waiting.pending == {"m-1": PLACED}
+    assert waiting.current_status is None
+    assert waiting.message == "The tap drips"
+    assert orders_after(queued, sent(1, PLACED)).get("o-1").pending == {}
+
+
+def test_the_others_message_id_settles_nothing_of_ours() -> None:
+    queued = SocketDataQueuedState(CANCELLED, "m-2")
+    order = orders_after(sent(1, PLACED), queued, received(2, ACCEPTED)).get("o-1")
+    assert order.pending == {"m-2": CANCELLED}
+
+
+def test_what_is_refused_is_pending_no_more_and_an_order_of_nothing_else_is_gone() -> None:
+    refused = SocketDataRejectedState(PLACED, "m-1", RejectionCode.ORDER_EXISTS, "taken", None)
+    orders = orders_after(SocketDataQueuedState(PLACED, "m-1"), refused)
+    assert orders.by_id == {}
+    unknown = SocketDataRejectedState(CANCELLED, "m-9", RejectionCode.UNKNOWN_ORDER, "none", None)
+    assert fold(orders, unknown, "c-17", ClientType.CLIENT) is orders
+
+
+def test_a_resumed_connection_keeps_the_orders() -> None:
+    orders = orders_after(SocketConnectState(False, "e"), sent(1, PLACED))
+    assert fold(orders, SocketConnectState(True, "e"), "c-17", ClientType.CLIENT) is orders
+
+
+def test_where_the_replay_starts_anew_only_what_is_pending_is_kept() -> None:
+    before = [SocketConnectState(False, "e"), sent(1, PLACED), SocketDataQueuedState(CANCELLED, "m-2")]
+    for anew in (SocketConnectState(False, "e"), SocketConnectState(True, "another")):
+        order = orders_after(*before, anew).get("o-1")
+        assert order.entries == ()
+        assert order.pending == {"m-2": CANCELLED}
+
+
+async def test_a_cubit_follows_its_bloc_until_it_is_closed(
+    relay: Server, client: SocketBloc, serviceman: SocketBloc
+) -> None:
+    async with OrdersCubit(client) as cubit:
+        told = await connected(client)
+        await connected(serviceman)
+        order_id = await client.place_order("s-4", "The tap drips")
+        await serviceman.submit(OrderStatus.of(StatusCode.ACCEPTED, order_id=order_id))
+        await told.until(SocketReceiveDataState)
+        assert cubit.state.get(order_id).current_status == StatusCode.ACCEPTED
+    await client.submit(OrderStatus.of(StatusCode.CANCELLED, order_id=order_id))
+    assert cubit.state.get(order_id).current_status == StatusCode.ACCEPTED
