@@ -44,8 +44,8 @@ class Relay:
         return Session(self._services, connection, admission.user, feed)
 
     def close_sessions(self, code: int, reason: str) -> None:
-        """Begin to close every connection."""
-        for sessions in self._sessions.values():
+        """Begin to close every connection, of the users who came last first."""
+        for sessions in reversed(self._sessions.values()):
             for session in sessions:
                 session.close(code, reason)
 

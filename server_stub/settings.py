@@ -36,28 +36,30 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
     host: Annotated[str, Field(min_length=1)] = Field(
-        "127.0.0.1", description="address to listen on; one that is not loopback needs --insecure"
+        default="127.0.0.1", description="address to listen on; one that is not loopback needs --insecure"
     )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
-        8765, description="port to listen on; 0 takes one that is free"
+        default=8765, description="port to listen on; 0 takes one that is free"
     )
     database: Annotated[str, AfterValidator(_database)] = Field(
-        "sqlite:///orders.db", description="where the orders are: sqlite:///FILE, sqlite:////ABSOLUTE/FILE"
+        default="sqlite:///orders.db",
+        description="where the orders are: sqlite:///FILE, sqlite:////ABSOLUTE/FILE",
     )
     rate_limit: Annotated[float, Field(ge=0)] = Field(
-        100, description="frames a second that one connection may send; 0 is no limit"
+        default=100, description="frames a second that one connection may send; 0 is no limit"
     )
     rate_burst: Annotated[int, Field(ge=0)] = Field(
-        200, description="frames that one connection may send at once; 0 is no limit"
+        default=200, description="frames that one connection may send at once; 0 is no limit"
     )
     max_connections: Annotated[int, Field(ge=0)] = Field(
-        10_000, description="connections at the same time; 0 is no limit but that of the system"
+        default=10_000, description="connections at the same time; 0 is no limit but that of the system"
     )
     allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
-        (), description="origins of web pages that may connect, separated by commas"
+        default=(), description="origins of web pages that may connect, separated by commas"
     )
     insecure: bool = Field(
-        False, description="listen on an address that is not loopback, though anybody can be anyone there"
+        default=False,
+        description="listen on an address that is not loopback, though anybody can be anyone there",
     )
 
 

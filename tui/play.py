@@ -34,9 +34,10 @@ CANCELLED_ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class PlayedStep:
-    """One status that one party is to send."""
+    """One status that the party in `role` is to send."""
 
     role: ClientType
+    status: StatusCode
     order_status: OrderStatus
 
     def play(self, client: SocketBloc, serviceman: SocketBloc) -> None:
@@ -53,4 +54,4 @@ def steps_of(order: tuple[tuple[StatusCode, str], ...], receiver_id: str) -> Ite
         step = sent_by[status]
         receiver = receiver_id if step.begins_order else None
         order_status = OrderStatus.of(status, order_id=order_id, receiver_id=receiver, message=message)
-        yield PlayedStep(step.sent_by, order_status)
+        yield PlayedStep(step.sent_by, status, order_status)

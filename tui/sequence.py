@@ -23,7 +23,7 @@ from socket_bloc import (
 )
 from socket_bloc.frames import SendFrame
 
-__all__ = ["Arrow", "Party", "Sequence", "SequenceObserver"]
+__all__ = ["Arrow", "ArrowKey", "Party", "Sequence", "SequenceObserver", "describe"]
 
 
 class Party(StrEnum):
@@ -41,9 +41,9 @@ class Party(StrEnum):
 
 
 _C, _S, _K, _D = Party
-_Key = tuple[Party, Party, StatusCode | None]
+ArrowKey = tuple[Party, Party, StatusCode | None]
 
-_TEXTS: dict[_Key, str] = {
+_TEXTS: dict[ArrowKey, str] = {
     **{(_K, _D, status): f"status changed to {status:d}" for status in StatusCode},
     (_C, _K, None): "connect to the Server",
     (_S, _K, None): "connect to the Server",
@@ -70,6 +70,13 @@ _TEXTS: dict[_Key, str] = {
 }
 
 
+def describe(key: ArrowKey) -> str:
+    """`S -> K  ORDER_CHANGED 1006  request to extend one of the services`."""
+    source, target, status = key
+    what = f"{status.name} {status:d}  " if status else ""
+    return f"{source} -> {target}  {what}{_TEXTS[key]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Arrow:
     """One arrow of the diagram, seen `seconds` after the one before it."""
@@ -81,7 +88,7 @@ class Arrow:
     seconds: float
 
     @property
-    def key(self) -> _Key:
+    def key(self) -> ArrowKey:
         """What makes it this arrow of the diagram, and no other."""
         return self.source, self.target, self.status
 
@@ -89,6 +96,9 @@ class Arrow:
     def text(self) -> str:
         """The diagram's own words."""
         return _TEXTS[self.key]
+
+    def __str__(self) -> str:
+        return describe(self.key)
 
 
 class Sequence:
@@ -132,9 +142,9 @@ class Sequence:
 
         bloc.stream.subscribe(on_state)
 
-    async def wait_for(self, count: int) -> None:
-        """Wait until `count` arrows were seen in all."""
-        while len(self.arrows) < count:
+    async def wait_for(self, key: ArrowKey, since: int) -> None:
+        """Wait until this arrow of the diagram is among those that came after the first `since`."""
+        while all(arrow.key != key for arrow in self.arrows[since:]):
             self._seen.clear()
             await self._seen.wait()
 

@@ -12,22 +12,19 @@ from typing import Final
 from server_stub import Settings, serve
 from socket_bloc import ClientType, SocketBloc, SocketConnectEvent
 from tui.play import CANCELLED_ORDER, WHOLE_ORDER, steps_of
-from tui.sequence import Arrow, Sequence, SequenceObserver
+from tui.sequence import Arrow, ArrowKey, Party, Sequence, SequenceObserver, describe
 
-__all__ = ["as_mermaid", "line", "play_both_orders", "run"]
+__all__ = ["MissingArrowError", "as_mermaid", "line", "play_both_orders", "run"]
 
 PATIENCE: Final = 10.0
-"""Seconds without an arrow after which the demo gives up."""
+"""Seconds without the arrow that comes next, after which the demo gives up."""
 _CLIENT, _SERVICEMAN = "c-17", "s-4"
+_K, _D = Party.KTOR_SERVER, Party.DATABASE
 
 
 def line(arrow: Arrow) -> str:
     """`12  S -> K  ORDER_CHANGED 1006  request to extend one of the services  0.4 ms`."""
-    status = f"{arrow.status.name} {arrow.status:d}  " if arrow.status else ""
-    return (
-        f"{arrow.number:>2}  {arrow.source} -> {arrow.target}  {status}{arrow.text}"
-        f"  {arrow.seconds * 1000:.1f} ms"
-    )
+    return f"{arrow.number:>2}  {arrow}  {arrow.seconds * 1000:.1f} ms"
 
 
 def as_mermaid(arrows: list[Arrow]) -> str:
@@ -46,20 +43,24 @@ def as_mermaid(arrows: list[Arrow]) -> str:
     return "\n".join(lines) + "\n"
 
 
+class MissingArrowError(Exception):
+    """An arrow that the diagram has next was not seen."""
+
+
 async def play_both_orders(sequence: Sequence, *, patience: float = PATIENCE) -> None:
     """Play one order to its end and one that is cancelled, over a relay and two blocs of their own.
 
-    Each step waits for the arrows of the one before. Raises `TimeoutError` where none is seen for
-    `patience` seconds.
+    Each step waits for the arrows of the one before. Raises `MissingArrowError` where one of them is not seen
+    within `patience` seconds.
     """
-    expected = 0
 
-    async def expect(arrows: int) -> None:
-        nonlocal expected
-        expected += arrows
-        while (seen := len(sequence.arrows)) < expected:
-            async with asyncio.timeout(patience):
-                await sequence.wait_for(seen + 1)
+    async def expect(since: int, *keys: ArrowKey) -> None:
+        for key in keys:
+            try:
+                async with asyncio.timeout(patience):
+                    await sequence.wait_for(key, since)
+            except TimeoutError:
+                raise MissingArrowError(f"not seen within {patience:g} s: {describe(key)}") from None
 
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="socket-bloc-"))
@@ -71,25 +72,32 @@ async def play_both_orders(sequence: Sequence, *, patience: float = PATIENCE) ->
             stack.push_async_callback(bloc.close)
             sequence.watch(bloc)
             bloc.add(SocketConnectEvent())
-            await expect(arrows=1)
+            await expect(0, (Party.of(bloc.type), _K, None))
         for order in (WHOLE_ORDER, CANCELLED_ORDER):
             for step in steps_of(order, _SERVICEMAN):
+                since = len(sequence.arrows)
                 step.play(client, serviceman)
-                await expect(arrows=3)  # to the relay, to the database, to the other party
+                sender, receiver = Party.of(step.role), Party.of(step.role.other)
+                await expect(
+                    since, (sender, _K, step.status), (_K, _D, step.status), (_K, receiver, step.status)
+                )
         await relay.close()
-        await expect(arrows=2)
+        await expect(0, (_K, Party.SERVICEMAN, None), (_K, Party.CLIENT, None))
 
 
 def run(mermaid: Path | None = None, *, patience: float = PATIENCE) -> int:
     """Play, and print a line for each arrow; returns the exit status. `mermaid` is a file to write."""
     sequence = Sequence(_print_line)
+    if mermaid is not None:
+        try:
+            mermaid.touch()
+        except OSError as error:
+            sys.stderr.write(f"--mermaid: {mermaid} cannot be written: {error.strerror}\n")
+            return 2
     try:
         asyncio.run(play_both_orders(sequence, patience=patience))
-    except TimeoutError:
-        sys.stderr.write(
-            f"no arrow for {patience:.0f} s after number {len(sequence.arrows)}: "
-            "the relay has not committed, or has not passed on, what was sent last\n"
-        )
+    except MissingArrowError as error:
+        sys.stderr.write(f"{error}\n")
         return 1
     finally:
         if mermaid is not None:

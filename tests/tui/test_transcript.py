@@ -1,0 +1,93 @@
+"""The plain demo: each line is an arrow that was seen, and what is not seen is missing."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from server_stub.ledger import Ledger, LedgerError
+from socket_bloc.socket_bloc import SocketBloc
+from tests.tui.diagram import AFTER_THE_BRANCH, BOTH_ORDERS, DIAGRAM
+from tui.sequence import Arrow, Sequence
+from tui.transcript import as_mermaid, line, play_both_orders, run
+
+LINE = re.compile(r" ?(\d+)  ([CSKD]) -> ([CSKD])  (?:([A-Z_]+ \d{4})  )?(.+)  (\d+\.\d) ms")
+
+
+def read(output: str) -> list[tuple[str, str, str | None, str]]:
+    """The arrows of a transcript, whose numbers must be 1, 2, 3 …"""
+    matches = [LINE.fullmatch(text) for text in output.splitlines()]
+    assert all(matches), output
+    found = [match.groups() for match in matches if match]
+    assert [int(number) for number, *_ in found] == list(range(1, len(found) + 1))
+    return [(source, target, status, text) for _, source, target, status, text, _ in found]
+
+
+def test_the_diagram_has_31_arrows_and_both_orders_37() -> None:
+    assert len(DIAGRAM) == 31
+    assert len(BOTH_ORDERS) == 37
+
+
+@pytest.mark.parametrize("words", [["demo"], ["demo", "--plain"]])
+def test_the_command_prints_both_branches_arrow_by_arrow_and_counts_them(words: list[str]) -> None:
+    demo = subprocess.run(
+        [sys.executable, "-m", "tui", *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    *lines, last = demo.stdout.splitlines()
+    assert read("\n".join(lines)) == BOTH_ORDERS
+    assert last.startswith("37 arrows")
+    assert demo.stderr == ""
+    assert demo.returncode == 0
+
+
+def test_what_is_not_committed_is_not_in_the_transcript_and_the_demo_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_ledger: Ledger) -> None:
+        raise LedgerError("no disk")
+
+    monkeypatch.setattr(Ledger, "commit", refuse)
+    assert run(patience=0.3) == 1
+    output = capsys.readouterr()
+    seen = [arrow for arrow in read(output.out) if arrow != BOTH_ORDERS[2]]  # it is sent again and again
+    assert seen == BOTH_ORDERS[:2] + AFTER_THE_BRANCH
+    assert output.err == "not seen within 0.3 s: K -> D  PLACED 1001  status changed to 1001\n"
+
+
+def test_what_does_not_reach_the_other_party_is_not_in_the_transcript(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(SocketBloc, "_on_receive", lambda _bloc, _event, _emit: None)
+    assert run(patience=0.3) == 1
+    output = capsys.readouterr()
+    assert read(output.out) == BOTH_ORDERS[:4] + AFTER_THE_BRANCH
+    assert output.err == "not seen within 0.3 s: K -> S  PLACED 1001  receives the order\n"
+
+
+async def test_the_mermaid_file_is_the_diagram_of_what_was_seen() -> None:
+    arrows: list[Arrow] = []
+    sequence = Sequence(arrows.append)
+    await play_both_orders(sequence)
+    lines = as_mermaid(sequence.arrows).splitlines()
+    assert lines[0] == "sequenceDiagram"
+    drawn = [re.fullmatch(r"    (.) ->> (.) : (.+?)(?: \((.+), (\d+)\))?", text) for text in lines[6:]]
+    assert [(m[1], m[2], m[4] and f"{m[4]} {m[5]}", m[3]) for m in drawn if m] == BOTH_ORDERS
+    assert [line(arrow) for arrow in arrows] == [line(arrow) for arrow in sequence.arrows]
+
+
+def test_a_mermaid_file_that_cannot_be_written_is_named_before_anything_is_played(tmp_path: Path) -> None:
+    demo = subprocess.run(
+        [sys.executable, "-m", "tui", "demo", "--mermaid", str(tmp_path / "no" / "file.mmd")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert demo.returncode == 2
+    assert demo.stdout == ""
+    assert "file.mmd" in demo.stderr
+    assert "Traceback" not in demo.stderr
