@@ -1,4 +1,7 @@
-"""Orders, folded from the states of a `SocketBloc`: what each has come to, when, and what still waits."""
+"""Orders, folded from the states of a `SocketBloc`: what each has come to, when, and what still waits.
+
+Also whose turn it is; what may be sent at all is for `order_flow` to say.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,13 @@ from bisect import insort
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from math import inf
 from types import MappingProxyType
+from uuid import uuid4
 
 from socket_bloc.bloc import Cubit
+from socket_bloc.events import SocketSendDataEvent
+from socket_bloc.order_flow import OrderFlow, Step
 from socket_bloc.order_status import ClientType, OrderStatus
 from socket_bloc.socket_bloc import SocketBloc
 from socket_bloc.states import (
@@ -16,11 +23,12 @@ from socket_bloc.states import (
     SocketDataQueuedState,
     SocketDataRejectedState,
     SocketDataSentState,
+    SocketNullState,
     SocketReceiveDataState,
     SocketState,
 )
 
-__all__ = ["Order", "OrderEntry", "Orders", "OrdersCubit", "fold"]
+__all__ = ["Order", "OrderEntry", "Orders", "OrdersCubit", "awaited_step", "fold"]
 
 
 @dataclass(frozen=True, order=True)
@@ -38,7 +46,8 @@ class Order:
     """One order as its user knows it.
 
     `entries` are its committed statuses, in the order of the feed; `pending` are this user's statuses
-    that wait in the outbox, by message id, in the order in which they were sent.
+    without an outcome yet, by message id, in the order in which they were sent. Those of them that are
+    `in_flight` are on their way to the relay, the others wait in the outbox.
     """
 
     order_id: str
@@ -46,11 +55,34 @@ class Order:
     serviceman_id: str | None = None
     entries: tuple[OrderEntry, ...] = ()
     pending: Mapping[str, OrderStatus] = field(default_factory=lambda: MappingProxyType({}))
+    in_flight: frozenset[str] = frozenset()
 
     @property
     def current_status(self) -> int | None:
         """The last committed status; None while not even the first is committed."""
         return self.entries[-1].order_status.order_status_as_int if self.entries else None
+
+    @property
+    def expected_status(self) -> int | None:
+        """Its status once what is pending is committed; what may be sent next follows this one."""
+        *_, last = [None, *self.pending.values()]
+        return self.current_status if last is None else last.order_status_as_int
+
+    def party(self, role: ClientType) -> str | None:
+        """The id of the party in `role`."""
+        return self.client_id if role is ClientType.CLIENT else self.serviceman_id
+
+    def with_pending(self, message_id: str, order_status: OrderStatus, *, in_flight: bool) -> Order:
+        """This order with a status of its user that is on its way, or waits."""
+        pending = MappingProxyType({**self.pending, message_id: order_status})
+        others = self.in_flight - {message_id}
+        return replace(self, pending=pending, in_flight=others | {message_id} if in_flight else others)
+
+    def without_pending(self, message_id: str) -> Order:
+        """This order after the outcome of a status of its user is known."""
+        pending = {id: status for id, status in self.pending.items() if id != message_id}
+        in_flight = self.in_flight - {message_id}
+        return replace(self, pending=MappingProxyType(pending), in_flight=in_flight)
 
     @property
     def message(self) -> str:
@@ -96,20 +128,49 @@ def fold(orders: Orders, state: SocketState, user_id: str, role: ClientType) -> 
                 return orders
             entries = list(order.entries)
             insort(entries, OrderEntry(state.seq, state.at, state.message_id, state.order_status))
-            is_own = isinstance(state, SocketDataSentState)
-            pending = _without(order.pending, state.message_id) if is_own else order.pending
-            return orders.with_order(replace(order, entries=tuple(entries), pending=pending))
+            if isinstance(state, SocketDataSentState):
+                order = order.without_pending(state.message_id)
+            return orders.with_order(replace(order, entries=tuple(entries)))
         case SocketDataQueuedState(order_status, message_id):
             order = _with_parties(orders, order_status, user_id, role)
-            pending = MappingProxyType({**order.pending, message_id: order_status})
-            return orders.with_order(replace(order, pending=pending))
+            return orders.with_order(order.with_pending(message_id, order_status, in_flight=False))
         case SocketDataRejectedState(order_status, message_id):
-            order = orders.get(order_status.order_id or "")
-            if message_id not in order.pending:
-                return orders
-            return orders.with_order(replace(order, pending=_without(order.pending, message_id)))
+            return _dropped(orders, order_status, message_id)
+        case SocketNullState(SocketSendDataEvent(order_status, str(message_id))):
+            return _dropped(orders, order_status, message_id)
         case _:
             return orders
+
+
+def awaited_step(flow: OrderFlow, status: int) -> Step | None:
+    """The step that an order in `status` waits for, and with it whose turn it is; None where it has ended.
+
+    Of the steps that may follow, it is the one from which the end is nearest. A step that ends the order
+    on the spot is only waited for where no other is left: one may cancel, but nobody waits for it.
+    """
+    return min(_going_on(flow, status), key=lambda step: _steps_to_end(flow, step.status), default=None)
+
+
+def _going_on(flow: OrderFlow, status: int) -> tuple[Step, ...]:
+    following = flow.following(status)
+    return tuple(step for step in following if flow.is_open(step.status)) or following
+
+
+def _steps_to_end(flow: OrderFlow, status: int) -> float:
+    reached: set[int] = set()
+    edge, count = {status}, 0
+    while edge:
+        if not all(flow.is_open(status) for status in edge):
+            return count
+        reached |= edge
+        edge = {int(step.status) for status in edge for step in _going_on(flow, status)} - reached
+        count += 1
+    return inf
+
+
+def _dropped(orders: Orders, order_status: OrderStatus, message_id: str) -> Orders:
+    order = orders.get(order_status.order_id or "")
+    return orders.with_order(order.without_pending(message_id)) if message_id in order.pending else orders
 
 
 def _with_parties(orders: Orders, status: OrderStatus, user_id: str, role: ClientType) -> Order:
@@ -125,10 +186,6 @@ def _with_parties(orders: Orders, status: OrderStatus, user_id: str, role: Clien
     )
 
 
-def _without(pending: Mapping[str, OrderStatus], message_id: str) -> Mapping[str, OrderStatus]:
-    return MappingProxyType({id: status for id, status in pending.items() if id != message_id})
-
-
 class OrdersCubit(Cubit[Orders]):
     """Keeps the orders of a bloc's user. Make it before the bloc connects: it knows what it has heard."""
 
@@ -136,6 +193,17 @@ class OrdersCubit(Cubit[Orders]):
         super().__init__(Orders())
         self._bloc = bloc
         self._subscription = bloc.stream.subscribe(self._on_state)
+
+    def send(self, order_status: OrderStatus) -> str:
+        """Send a status by the bloc; it is pending from here on. Gives its message id.
+
+        Raises `BlocClosedError`. Whether this user may send it is for `OrderFlow.check` to say before.
+        """
+        message_id = uuid4().hex
+        self._bloc.add(SocketSendDataEvent(order_status, message_id))
+        order = _with_parties(self.state, order_status, self._bloc.user_id, self._bloc.type)
+        self.emit(self.state.with_order(order.with_pending(message_id, order_status, in_flight=True)))
+        return message_id
 
     def _on_state(self, state: SocketState) -> None:
         orders = fold(self.state, state, self._bloc.user_id, self._bloc.type)
