@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable
 from contextvars import Context, ContextVar
 from enum import Enum, auto
@@ -122,11 +123,15 @@ class Run(DisposableBase, Generic[Event, State]):
             feed.ended.cancel()
 
     def dispose(self) -> None:
-        """Cancel the handler; the end of its run is told to nobody."""
+        """Cancel the handler; the end of its run is told to nobody.
+
+        A handler that has not begun yet gets as far as its first await, and what it emits there counts.
+        """
         self._on_completed = noop
-        self.abandon()
-        if self._task is not None and self._phase is not Phase.CLOSING:
-            self._task.cancel()
+        if self._task is not None and _has_not_begun(self._task):
+            asyncio.get_running_loop().call_soon(self._cancel)
+        else:
+            self._cancel()
 
     def spare(self) -> None:
         """The handler has closed its bloc: it is neither heard any more nor cancelled."""
@@ -137,6 +142,11 @@ class Run(DisposableBase, Generic[Event, State]):
         if self._task is not None:
             self._work.disown(self._task)
         self._complete()
+
+    def _cancel(self) -> None:
+        self.abandon()
+        if self._task is not None and self._phase is not Phase.CLOSING:
+            self._task.cancel()
 
     def _call(self, call: Callable[[], Awaitable[None] | None]) -> asyncio.Future[None] | None:
         current_run.set(self)
@@ -164,6 +174,11 @@ class Run(DisposableBase, Generic[Event, State]):
 
 current_run: ContextVar[Run[Any, Any] | None] = ContextVar("current_run", default=None)
 """The run whose handler is the caller, or started what is."""
+
+
+def _has_not_begun(task: asyncio.Future[None]) -> bool:
+    coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
+    return inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
 
 
 def _cancelled() -> asyncio.Future[None]:

@@ -1,0 +1,142 @@
+"""A great many events at once: no recursion, no quadratic time, and the loop goes on turning."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from socket_bloc.bloc import Emitter, EventTransformer, concurrent, droppable, restartable, sequential
+from socket_bloc.bloc._batch import MAX_SECONDS, MAX_STEPS
+from tests.socket_bloc.bloc.blocs import DONE, OneHandlerBloc, listen, until
+
+EVENTS = 100_000
+
+
+class Turns:
+    """Counts the turns of the loop while it is entered, each of which may do one batch."""
+
+    async def __aenter__(self) -> Turns:
+        self.count = 0
+        self._task = asyncio.create_task(self._turn())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+
+    async def _turn(self) -> None:
+        while True:
+            await asyncio.sleep(0)
+            self.count += 1
+
+
+@pytest.mark.parametrize("transformer", [concurrent, sequential, droppable, restartable])
+async def test_a_hundred_thousand_events_are_handled_in_batches(
+    transformer: Callable[[], EventTransformer[Any]],
+) -> None:
+    bloc = OneHandlerBloc(lambda event, emit: emit(bloc.state + 1), transformer())
+    seen: list[int] = []
+    bloc.stream.subscribe(seen.append)
+    for _ in range(EVENTS):
+        bloc.add("go")
+    async with Turns() as turns:
+        await bloc.close()
+    assert bloc.state == len(seen) == EVENTS
+    assert turns.count >= EVENTS // MAX_STEPS
+
+
+async def test_slow_handlers_make_the_batches_shorter() -> None:
+    def handler(event: int, emit: Emitter[int]) -> None:
+        end = time.perf_counter() + MAX_SECONDS
+        while time.perf_counter() < end:
+            pass
+
+    bloc = OneHandlerBloc(handler)
+    for event in range(5):
+        bloc.add(event)
+    async with Turns() as turns:
+        await bloc.close()
+    assert turns.count >= 5
+
+
+async def test_a_hundred_thousand_plain_events_behind_an_async_one_are_handled_in_batches() -> None:
+    gate = asyncio.Event()
+
+    def handler(event: int, emit: Emitter[int]) -> Any:
+        return gate.wait() if event == 0 else emit(event)
+
+    bloc = OneHandlerBloc(handler, sequential())
+    heard = listen(bloc)
+    for event in range(EVENTS):
+        bloc.add(event)
+    async with Turns() as turns:
+        closing = bloc.close()
+        await until(lambda: turns.count > EVENTS // MAX_STEPS + 10)  # all events wait for the first
+        assert heard == []
+        gate.set()
+        turns.count = 0
+        await closing
+    assert heard == [*range(1, EVENTS), DONE]
+    assert turns.count >= EVENTS // MAX_STEPS
+
+
+async def test_a_handler_that_adds_the_next_event_leaves_the_loop_its_turns() -> None:
+    def handler(event: int, emit: Emitter[int]) -> None:
+        emit(event)
+        if event < EVENTS:
+            bloc.add(event + 1)
+
+    bloc = OneHandlerBloc(handler)
+    bloc.add(1)
+    async with Turns() as turns:
+        await bloc.wait_until_idle()
+    assert bloc.state == EVENTS
+    assert turns.count >= EVENTS // MAX_STEPS
+    await bloc.close()
+
+
+async def test_a_listener_that_emits_a_hundred_thousand_times_does_not_recurse() -> None:
+    bloc = OneHandlerBloc(lambda event, emit: emit(1))
+    bloc.stream.subscribe(lambda state: bloc.emit(state + 1) if state < EVENTS else None)
+    heard = listen(bloc)
+    bloc.add("go")
+    await bloc.wait_until_idle()
+    assert heard == [*range(1, EVENTS + 1)]
+    await bloc.close()
+
+
+async def test_the_time_for_an_event_does_not_grow_with_the_number_of_events() -> None:
+    async def seconds(events: int) -> float:
+        bloc = OneHandlerBloc(lambda event, emit: emit(event), sequential())
+        for event in range(events):
+            bloc.add(event)
+        start = time.process_time()
+        await bloc.close()
+        return time.process_time() - start
+
+    await seconds(1_000)
+    few = min([await seconds(2_000) for _ in range(3)])
+    many = await seconds(40_000)
+    assert many < few * 20 * 4  # quadratic time would be 20 times as much for each event
+
+
+async def test_a_thousand_async_handlers_run_at_the_same_time_and_are_cancelled_together() -> None:
+    begun = ended = 0
+
+    async def handler(event: int, emit: Emitter[int]) -> None:
+        nonlocal begun, ended
+        begun += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended += 1
+
+    bloc = OneHandlerBloc(handler)
+    for event in range(1_000):
+        bloc.add(event)
+    await until(lambda: begun == 1_000)
+    await bloc.close()
+    assert ended == 1_000
