@@ -16,7 +16,7 @@ from enum import Enum, auto
 from typing import Final, TypeVar
 
 from server_stub.commit_thread import CommitThread
-from server_stub.ledger import Committed, Ledger, LedgerError, Outcome, Staged
+from server_stub.ledger import Ledger, LedgerError, Outcome
 from server_stub.observer import Watch
 from server_stub.records import Draft, Entry
 from socket_bloc.order_status import Rejection, RejectionCode
@@ -43,6 +43,7 @@ class _Phase(Enum):
     IDLE = auto()
     GATHERING = auto()
     COMMITTING = auto()
+    MERGING = auto()
     STOPPED = auto()
 
 
@@ -82,7 +83,7 @@ class GroupCommit:
         self._takes_more = True
         self._waiting: deque[_Waiting] = deque()
         self._batch: list[_Waiting] = []
-        self._staged = Staged([], needs_commit=False)
+        self._outcomes: list[Outcome] = []
         self._began = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._probes: list[asyncio.Future[bool]] = []
@@ -92,7 +93,7 @@ class GroupCommit:
     def submit(self, draft: Draft, reply: Reply) -> None:
         """Have a draft committed.
 
-        `reply` is called with its outcome, unless that is `Committed`, of which `announce` tells; or with
+        `reply` is called with its outcome, unless that is an entry, of which `announce` tells; or with
         the rejection `unavailable`, when the outcome is not known in time.
         """
         if not self._takes_more or len(self._waiting) >= MAX_WAITING:
@@ -117,7 +118,7 @@ class GroupCommit:
     async def drain(self) -> None:
         """Take nothing more, and return when nothing waits any more."""
         self._takes_more = False
-        while self._phase in (_Phase.GATHERING, _Phase.COMMITTING):
+        while self._phase not in (_Phase.IDLE, _Phase.STOPPED):
             idle: asyncio.Future[None] = self._loop.create_future()
             self._idle_waiters.append(idle)
             await idle
@@ -160,45 +161,65 @@ class GroupCommit:
         self._began = time.perf_counter()
         drafts = [waiting.draft for waiting in self._batch]
         try:
-            self._staged = self._ledger.stage(drafts, touch=bool(self._batch_probes))
+            self._outcomes = self._ledger.stage(drafts, touch=bool(self._batch_probes))
         except Exception as error:
             self._end(error)
-            return
-        if self._staged.needs_commit:
-            self._phase = _Phase.COMMITTING
-            self._thread.run(self._ledger.commit, self._end)
         else:
-            self._end(None)
+            self._phase = _Phase.COMMITTING
+            self._thread.run(self._ledger.commit, self._committed)
 
-    def _end(self, problem: Exception | None) -> None:
+    def _committed(self, problem: Exception | None) -> None:
         if self._phase is _Phase.STOPPED:
             return
+        if problem is None:
+            self._ledger.settle()
+        else:
+            self._ledger.rollback()
+        self._end(problem)
+
+    def _end(self, problem: Exception | None) -> None:
         batch, self._batch = self._batch, []
         probes, self._batch_probes = self._batch_probes, []
         try:
             if problem is not None:
-                _report(problem)
+                _report("a batch was not committed", problem)
             self._watch.batch_ended(len(batch), time.perf_counter() - self._began, problem is not None)
             for probe in probes:
                 _settle(probe, problem is None)
             self._tell(batch, problem)
         finally:
-            self._phase = _Phase.IDLE
-            if self._waiting or self._probes:
-                self._wake()
+            if self._ledger.wants_merge and problem is None:
+                self._phase = _Phase.MERGING
+                self._thread.run(self._ledger.merge, self._merged)
             else:
-                idle_waiters, self._idle_waiters = self._idle_waiters, []
-                for waiter in idle_waiters:
-                    _settle(waiter, None)
+                self._go_on()
+
+    def _merged(self, problem: Exception | None) -> None:
+        if self._phase is _Phase.STOPPED:
+            return
+        if problem is None:
+            self._ledger.merged()
+        else:
+            _report("the database was not tidied up", problem)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._phase = _Phase.IDLE
+        if self._waiting or self._probes:
+            self._wake()
+        else:
+            idle_waiters, self._idle_waiters = self._idle_waiters, []
+            for waiter in idle_waiters:
+                _settle(waiter, None)
 
     def _tell(self, batch: list[_Waiting], problem: Exception | None) -> None:
         if problem is not None:
             for waiting in batch:
                 waiting.answer(_unavailable(_UNAVAILABLE))
             return
-        for waiting, outcome in zip(batch, self._staged.outcomes, strict=True):
-            if isinstance(outcome, Committed):
-                self._announce(outcome.entry)
+        for waiting, outcome in zip(batch, self._outcomes, strict=True):
+            if isinstance(outcome, Entry):
+                self._announce(outcome)
             else:
                 waiting.answer(outcome)
 
@@ -226,8 +247,6 @@ def _settle(future: asyncio.Future[T], result: T) -> None:
         future.set_result(result)
 
 
-def _report(problem: Exception) -> None:
-    if isinstance(problem, LedgerError):
-        _log.error("a batch was not committed: %s", problem)
-    else:
-        _log.error("a batch was not committed", exc_info=problem)
+def _report(what: str, problem: Exception) -> None:
+    # Anything but the database's own refusal is a mistake in this program: its traceback is wanted.
+    _log.error("%s: %s", what, problem, exc_info=None if isinstance(problem, LedgerError) else problem)

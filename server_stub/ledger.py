@@ -16,17 +16,11 @@ from server_stub.records import Draft, Entry, User
 from socket_bloc.order_flow import OrderFlow, OrderRecord
 from socket_bloc.order_status import ClientType, Rejection, RejectionCode
 
-__all__ = ["Committed", "Feed", "Ledger", "LedgerError", "Outcome", "Repeated", "Staged", "Store"]
+__all__ = ["Feed", "Ledger", "LedgerError", "Outcome", "Repeated", "Store"]
 
 
 class LedgerError(Exception):
     """The database did not do what it was asked; one line says what."""
-
-
-class Committed(NamedTuple):
-    """The draft is now this entry."""
-
-    entry: Entry
 
 
 class Repeated(NamedTuple):
@@ -35,14 +29,8 @@ class Repeated(NamedTuple):
     entry: Entry
 
 
-Outcome = Committed | Repeated | Rejection
-
-
-class Staged(NamedTuple):
-    """What becomes of the drafts of a batch, once `commit` has returned if anything `needs_commit`."""
-
-    outcomes: list[Outcome]
-    needs_commit: bool
+Outcome = Entry | Repeated | Rejection
+"""What becomes of a draft: an entry of its own, or an older one, or nothing."""
 
 
 class Feed(NamedTuple):
@@ -54,11 +42,12 @@ class Feed(NamedTuple):
 
 
 class Store(Protocol):
-    """A database that holds the entries. Each method but `rollback` and `close` may raise `LedgerError`.
+    """A database that holds the entries. What talks to it may raise `LedgerError`.
 
-    `order`, `entry` and `head` are asked within a transaction; what a transaction writes, it does not read
-    back. `committed_head`, `feed` and `oldest_open` may be asked at any time, also while `commit` is
-    running in another thread.
+    `begin`, `order`, `entry`, `head`, `stage`, `touch` and `write` make up a transaction, which sees what
+    it has staged itself. `commit` ends it, and then either `settle` or `rollback` is called. `merge` is
+    housekeeping between two transactions. `commit` and `merge` may run in another thread, while nothing
+    but the readers is called: `committed_head`, `feed` and `oldest_open`, which see what is settled.
     """
 
     @property
@@ -66,8 +55,8 @@ class Store(Protocol):
         """The name of the database."""
         ...
 
-    def begin(self) -> None:
-        """Begin the transaction; there is no other writer until it ends."""
+    def begin(self, drafts: Sequence[Draft]) -> None:
+        """Begin the transaction that is to judge `drafts`; there is no other writer until it ends."""
         ...
 
     def order(self, order_id: str) -> OrderRecord | None:
@@ -75,35 +64,56 @@ class Store(Protocol):
         ...
 
     def entry(self, sender: User, message_id: str) -> Entry | None:
-        """What `sender` has committed under this message id."""
+        """What `sender` has sent under this message id, which is that of a draft."""
         ...
 
     def head(self, user: User) -> int:
         """The last number of the feed of `user`; 0 where it is empty."""
         ...
 
-    def write(self, entries: Sequence[Entry], is_open: Callable[[int], bool]) -> None:
-        """Write entries, and what they make of their orders; `is_open` knows which status ends one."""
+    def stage(self, entry: Entry, order: OrderRecord, *, is_open: bool) -> None:
+        """Add an entry, and what it makes of its order; `is_open` says whether anything may follow."""
         ...
 
     def touch(self) -> None:
         """Write what means nothing, to find out whether the database takes it."""
         ...
 
+    def write(self) -> None:
+        """Write what was staged into the transaction."""
+        ...
+
     def commit(self) -> None:
-        """Make what was written durable. The one method that another thread may call."""
+        """Make the transaction durable."""
+        ...
+
+    def settle(self) -> None:
+        """Show the readers what was committed."""
         ...
 
     def rollback(self) -> None:
-        """End the transaction and forget what it wrote."""
+        """Forget what was staged."""
+        ...
+
+    @property
+    def wants_merge(self) -> bool:
+        """Whether it is time for `merge`."""
+        ...
+
+    def merge(self) -> None:
+        """Do what housekeeping there is to do. `merged` is called after it, if it has not failed."""
+        ...
+
+    def merged(self) -> None:
+        """Take note that `merge` has done its work."""
         ...
 
     def committed_head(self, user: User) -> int:
-        """The last committed number of the feed of `user`; 0 where it is empty."""
+        """The last number of the feed of `user`; 0 where it is empty."""
         ...
 
     def feed(self, user: User, after: int, limit: int) -> list[Entry]:
-        """At most `limit` committed entries of the feed of `user`, those that follow number `after`."""
+        """At most `limit` entries of the feed of `user`, those that follow number `after`."""
         ...
 
     def oldest_open(self, user: User) -> int | None:
@@ -133,37 +143,48 @@ class Ledger:
         """The name of the database."""
         return self._store.epoch
 
-    def stage(self, drafts: Sequence[Draft], *, touch: bool = False) -> Staged:
+    def stage(self, drafts: Sequence[Draft], *, touch: bool = False) -> list[Outcome]:
         """Say what becomes of each draft, and write it, up to the commit. Raises `LedgerError`.
 
-        `touch` adds a write of no meaning. Where nothing needs a commit, the transaction has ended.
+        `touch` adds a write of no meaning.
         """
         store = self._store
         try:
-            store.begin()
-            batch = _Batch(store, self._flow, self._now())
-            outcomes = [batch.judge(draft) for draft in drafts]
+            store.begin(drafts)
+            at = self._now()
+            outcomes = [self._judge(draft, at) for draft in drafts]
             if touch:
                 store.touch()
-            if batch.entries:
-                store.write(batch.entries, self._flow.is_open)
-            elif not touch:
-                store.commit()  # nothing was written: this only ends the transaction
+            store.write()
         except BaseException:
             store.rollback()
             raise
-        return Staged(outcomes, needs_commit=touch or bool(batch.entries))
+        return outcomes
 
     def commit(self) -> None:
-        """Make what was staged true. Raises `LedgerError`; then nothing of it is, as far as can be known.
+        """Make what was staged durable. May run in another thread. Raises `LedgerError`."""
+        self._store.commit()
 
-        May be called from another thread, while nothing else is staged.
-        """
-        try:
-            self._store.commit()
-        except BaseException:
-            self._store.rollback()
-            raise
+    def settle(self) -> None:
+        """Take note that `commit` has returned: what was staged is true."""
+        self._store.settle()
+
+    def rollback(self) -> None:
+        """Take note that `commit` has failed: nothing of what was staged is true, as far as can be known."""
+        self._store.rollback()
+
+    @property
+    def wants_merge(self) -> bool:
+        """Whether the store wants to do its housekeeping, between two batches."""
+        return self._store.wants_merge
+
+    def merge(self) -> None:
+        """Let it. May run in another thread. Raises `LedgerError`, which harms nothing."""
+        self._store.merge()
+
+    def merged(self) -> None:
+        """Take note that `merge` has returned."""
+        self._store.merged()
 
     def open_feed(self, user: User, since: int | None, epoch: str | None) -> Feed:
         """Where the feed of a new connection starts, given what its query says that it has."""
@@ -183,57 +204,37 @@ class Ledger:
         """Let go of the database."""
         self._store.close()
 
-
-class _Batch:
-    """One transaction's drafts: what they have come to so far lies over what is committed."""
-
-    def __init__(self, store: Store, flow: OrderFlow, at: int) -> None:
-        self.entries: list[Entry] = []
-        self._store = store
-        self._flow = flow
-        self._at = at
-        self._orders: dict[str, OrderRecord] = {}
-        self._heads: dict[User, int] = {}
-        self._sent: dict[tuple[User, str], Entry] = {}
-
-    def judge(self, draft: Draft) -> Outcome:
-        sender, wanted = draft.sender, draft.order_status
-        order = self._orders.get(draft.order_id) or self._store.order(draft.order_id)
-        if draft.refusal is not None:
-            return replace(draft.refusal, current_status=_current_status(order, sender))
-        known = self._sent.get((sender, draft.message_id)) or self._store.entry(sender, draft.message_id)
+    def _judge(self, draft: Draft, at: int) -> Outcome:
+        store = self._store
+        sender, message_id, wanted, order_id, refusal = draft
+        order = store.order(order_id)
+        if refusal is not None:
+            return replace(refusal, current_status=_current_status(order, sender))
+        known = store.entry(sender, message_id)
         if known is not None:
             return Repeated(known) if known.says_the_same(draft) else _message_id_reused(order, sender)
         rejection = self._flow.check_order(wanted, sender.user_id, sender.role, order)
         if rejection is not None:
             return rejection
         receiver = _receiver(draft, order)
+        status = wanted.order_status_as_int
         entry = Entry(
-            sender=sender,
-            receiver=receiver,
-            sender_seq=self._next_seq(sender),
-            receiver_seq=self._next_seq(receiver),
-            order_id=draft.order_id,
-            message_id=draft.message_id,
-            status=wanted.order_status_as_int,
-            status_name=wanted.order_status_as_string,
-            message=wanted.message,
-            at=self._at,
+            sender,
+            receiver,
+            store.head(sender) + 1,
+            store.head(receiver) + 1,
+            order_id,
+            message_id,
+            status,
+            wanted.order_status_as_string,
+            wanted.message,
+            at,
         )
-        self.entries.append(entry)
-        self._sent[sender, draft.message_id] = entry
-        self._orders[draft.order_id] = order_after(entry)
-        return Committed(entry)
-
-    def _next_seq(self, user: User) -> int:
-        head = self._heads.get(user)
-        seq = (self._store.head(user) if head is None else head) + 1
-        self._heads[user] = seq
-        return seq
+        store.stage(entry, _order_after(entry), is_open=self._flow.is_open(status))
+        return entry
 
 
-def order_after(entry: Entry) -> OrderRecord:
-    """What the order of an entry is with it."""
+def _order_after(entry: Entry) -> OrderRecord:
     sender_id, receiver_id = entry.sender.user_id, entry.receiver.user_id
     if entry.sender.role is ClientType.CLIENT:
         return OrderRecord(sender_id, receiver_id, entry.status)

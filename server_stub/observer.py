@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import ParamSpec
 
 from server_stub.records import Entry, User
@@ -45,29 +45,29 @@ class RelayObserver:
 
 
 class Watch:
-    """Tells several observers. What none of them overrides costs a call that does nothing."""
+    """Tells the relay's own observer, which does not raise, and that of its user, which might."""
 
-    def __init__(self, observers: Iterable[RelayObserver]) -> None:
-        watching = tuple(observers)
-        self.connected = _tell([o.connected for o in watching if _overrides(o, "connected")])
-        self.received = _tell([o.received for o in watching if _overrides(o, "received")])
-        self.committed = _tell([o.committed for o in watching if _overrides(o, "committed")])
-        self.pushed = _tell([o.pushed for o in watching if _overrides(o, "pushed")])
-        self.rejected = _tell([o.rejected for o in watching if _overrides(o, "rejected")])
-        self.batch_ended = _tell([o.batch_ended for o in watching if _overrides(o, "batch_ended")])
-        self.disconnected = _tell([o.disconnected for o in watching if _overrides(o, "disconnected")])
-
-
-def _overrides(observer: RelayObserver, name: str) -> bool:
-    return getattr(type(observer), name) is not getattr(RelayObserver, name)
+    def __init__(self, own: RelayObserver, other: RelayObserver | None) -> None:
+        # What the other one does not override costs nothing.
+        other = other or RelayObserver()
+        self.connected = _both(own.connected, other.connected)
+        self.received = _both(own.received, other.received)
+        self.committed = _both(own.committed, other.committed)
+        self.pushed = _both(own.pushed, other.pushed)
+        self.rejected = _both(own.rejected, other.rejected)
+        self.batch_ended = _both(own.batch_ended, other.batch_ended)
+        self.disconnected = _both(own.disconnected, other.disconnected)
 
 
-def _tell(methods: list[Callable[P, None]]) -> Callable[P, None]:
+def _both(own: Callable[P, None], other: Callable[P, None]) -> Callable[P, None]:
+    if getattr(other, "__func__", None) in vars(RelayObserver).values():
+        return own
+
     def tell(*args: P.args, **kwargs: P.kwargs) -> None:
-        for method in methods:
-            try:
-                method(*args, **kwargs)
-            except Exception:
-                _log.exception("an observer failed in %s", getattr(method, "__qualname__", method))
+        own(*args, **kwargs)
+        try:
+            other(*args, **kwargs)
+        except Exception:
+            _log.exception("an observer failed")
 
     return tell

@@ -77,7 +77,7 @@ class Server:
             self._socket.close()
             raise StartError(str(error)) from None
         self._metrics = Metrics()
-        watch = Watch([self._metrics] if observer is None else [self._metrics, observer])
+        watch = Watch(self._metrics, observer)
         rate_limit = RateLimit(settings.rate_limit, settings.rate_burst)
         self._relay = Relay(self._ledger, flow, watch, rate_limit, self._loop)
         self._state = _State.LISTENING

@@ -16,7 +16,7 @@ from typing import Final, assert_never
 from server_stub.connection import Connection
 from server_stub.group_commit import GroupCommit
 from server_stub.incoming import Unreadable, read_frame
-from server_stub.ledger import Committed, Feed, Ledger, LedgerError, Outcome, Repeated
+from server_stub.ledger import Feed, Ledger, LedgerError, Outcome, Repeated
 from server_stub.observer import Watch
 from server_stub.outgoing import rejected_frame, status_frame, status_without_seq, welcome_frame
 from server_stub.rate_limit import RateLimit, TokenBucket
@@ -137,7 +137,7 @@ class Session:
                 else:
                     self._owed.append(entry)
                     self._read_on()
-            case Committed():
+            case Entry():
                 pass  # comes with the feed
             case _:
                 assert_never(outcome)

@@ -7,34 +7,59 @@ what is committed and nothing else.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final
 
-from server_stub.ledger import LedgerError, order_after
-from server_stub.records import Entry, User
+from server_stub.ledger import LedgerError
+from server_stub.recent import Recent
+from server_stub.records import Draft, Entry, User
 from server_stub.sqlite_file import SqliteFile, open_sqlite_file
 from socket_bloc.order_flow import OrderRecord
 from socket_bloc.order_status import ClientType
 
 __all__ = ["SqliteStore"]
 
+MERGE_SIZE: Final = 4096
+"""Recent entries that are sorted into the database together."""
 _MAX_REMEMBERED: Final = 20_000
-"""Users, and orders, that are kept in memory; each takes some hundreds of bytes."""
+"""Users, and open orders, that are kept in memory; each takes some hundreds of bytes."""
 
-_SELECT_ENTRY: Final = (
+_SELECT_ENTRIES: Final = (
     "SELECT s.by_client, c.id, v.id, s.client_seq, s.serviceman_seq,"
-    " o.id, s.message_id, s.status, s.status_name, s.message, s.at FROM statuses s"
-    " JOIN orders o ON o.key = s.order_key JOIN users c ON c.key = s.client"
-    " JOIN users v ON v.key = s.serviceman"
+    " o.id, s.message_id, s.status, s.status_name, s.message, s.at"
 )
-_SELECT_ORDER: Final = (
-    "SELECT o.key, o.client, o.serviceman, c.id, v.id, o.status FROM orders o"
+_JOIN_ENTRIES: Final = (
+    " CROSS JOIN orders o ON o.key = s.order_key"
+    " CROSS JOIN users c ON c.key = s.client CROSS JOIN users v ON v.key = s.serviceman"
+)
+_USER_KEY: Final = "SELECT key FROM users WHERE id = ? AND is_client = ?"
+_RECENT: Final = (
+    f"{_SELECT_ENTRIES} FROM statuses s {_JOIN_ENTRIES}"
+    " WHERE s.key > (SELECT merged FROM relay) ORDER BY s.key"
+)
+_FEED: Final = (
+    f"{_SELECT_ENTRIES} FROM feeds f CROSS JOIN statuses s ON s.key = f.status {_JOIN_ENTRIES}"
+    f" WHERE f.user = ({_USER_KEY}) AND f.seq > ? AND f.seq < ? ORDER BY f.seq LIMIT ?"
+)
+_SENT: Final = (
+    f"{_SELECT_ENTRIES} FROM json_each(?) d CROSS JOIN sent x CROSS JOIN statuses s ON s.key = x.status {_JOIN_ENTRIES}"
+    " WHERE x.user = json_extract(d.value, '$[0]') AND x.message_id = json_extract(d.value, '$[1]')"
+)
+_HEAD: Final = "SELECT coalesce(max(seq), 0) FROM feeds WHERE user = "
+_OLDEST_OPEN: Final = {
+    role: f"SELECT min({role}_first) FROM orders WHERE {role} = ({_USER_KEY}) AND is_open"
+    for role in ClientType
+}
+_ORDER: Final = (
+    "SELECT o.key, c.id, v.id, o.status FROM orders o"
     " JOIN users c ON c.key = o.client JOIN users v ON v.key = o.serviceman WHERE o.id = ?"
 )
-_SELECT_USER: Final = "SELECT key FROM users WHERE id = ? AND is_client = ?"
+_NEVER: Final = 2**63 - 1
 _INSERT_USER: Final = "INSERT INTO users (key, id, is_client) VALUES (?, ?, ?)"
 _INSERT_ORDER: Final = (
     "INSERT INTO orders (key, id, client, serviceman, client_first, serviceman_first, status, is_open)"
@@ -45,29 +70,18 @@ _INSERT_STATUS: Final = (
     "INSERT INTO statuses (order_key, by_client, client, client_seq, serviceman, serviceman_seq,"
     " message_id, status, status_name, message, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-
-
-class _SqlOfRole:
-    """The same questions for the two roles: each has its own columns, and its own indexes."""
-
-    def __init__(self, role: ClientType) -> None:
-        is_client = role is ClientType.CLIENT
-        user = f"(SELECT key FROM users WHERE id = ? AND is_client = {is_client:d})"
-        sent = "s.by_client" if is_client else "NOT s.by_client"
-        head = f"SELECT coalesce(max({role}_seq), 0) FROM statuses WHERE {role} ="
-        page = f"s.{role}_seq > ? ORDER BY s.{role}_seq LIMIT ?"
-        self.entry = f"{_SELECT_ENTRY} WHERE s.{role} = ? AND s.message_id = ? AND {sent}"
-        self.head = f"{head} ?"
-        self.committed_head = f"{head} {user}"
-        self.feed = f"{_SELECT_ENTRY} WHERE s.{role} = {user} AND {page}"
-        self.oldest_open = f"SELECT min({role}_first) FROM orders WHERE {role} = {user} AND is_open"
-
-
-_SQL: Final = {role: _SqlOfRole(role) for role in ClientType}
+_MERGE: Final = (
+    "INSERT INTO feeds SELECT client, client_seq, key FROM statuses WHERE key > (SELECT merged FROM relay)"
+    " UNION ALL SELECT serviceman, serviceman_seq, key FROM statuses WHERE key > (SELECT merged FROM relay)"
+    " ORDER BY 1, 2",
+    "INSERT INTO sent SELECT iif(by_client, client, serviceman), message_id, key FROM statuses"
+    " WHERE key > (SELECT merged FROM relay) ORDER BY 1, 2",
+    "UPDATE relay SET merged = (SELECT coalesce(max(key), 0) FROM statuses)",
+)
 
 
 class _User:
-    """A user as the writer knows them: their row, and the last number of their feed."""
+    """A user as the writer knows them: their row, and the last number of their feed, staged or not."""
 
     __slots__ = ("head", "key")
 
@@ -77,14 +91,12 @@ class _User:
 
 
 class _Order:
-    """An order as the writer knows it: its row, those of its parties, and what it is now."""
+    """An order as the writer knows it: its row, and what it is, staged or not."""
 
-    __slots__ = ("client", "key", "record", "serviceman")
+    __slots__ = ("key", "record")
 
-    def __init__(self, key: int, client: int, serviceman: int, record: OrderRecord) -> None:
+    def __init__(self, key: int, record: OrderRecord) -> None:
         self.key = key
-        self.client = client
-        self.serviceman = serviceman
         self.record = record
 
 
@@ -98,15 +110,30 @@ class SqliteStore:
         self._reader = self._file.reader
         self._users: dict[User, _User] = {}
         self._orders: dict[str, _Order] = {}
+        self._repeated: dict[tuple[User, str], Entry] = {}
+        self._recent = Recent()
+        for row in _select(self._reader, _RECENT):
+            self._recent.stage(_entry(row))
+        self._recent.settle()
         self._last_user_key = self._last_key("users")
         self._last_order_key = self._last_key("orders")
+        self._forget_staged()
+
+    def _forget_staged(self) -> None:
+        self._new_users: list[tuple[object, ...]] = []
+        self._new_orders: dict[int, tuple[object, ...]] = {}
+        self._changed_orders: dict[int, tuple[object, ...]] = {}
+        self._new_statuses: list[tuple[object, ...]] = []
+        self._ended: list[str] = []
 
     @property
     def epoch(self) -> str:
         """The name of the database."""
         return self._file.epoch
 
-    def begin(self) -> None:
+    # A transaction.
+
+    def begin(self, drafts: Sequence[Draft]) -> None:
         """Begin the transaction. A file that was removed or replaced under its relay takes no more."""
         try:
             inode = os.stat(self._file.path).st_ino
@@ -116,129 +143,180 @@ class SqliteStore:
             raise LedgerError(f"the database {self._file.path} was removed or replaced; restart the relay")
         _keep_newer_half(self._users)
         _keep_newer_half(self._orders)
-        self._write("BEGIN IMMEDIATE")
+        self._execute("BEGIN IMMEDIATE")
+        self._look_up(drafts)
 
     def order(self, order_id: str) -> OrderRecord | None:
         """The order of this id."""
         order = self._orders.get(order_id)
         if order is None:
-            rows = _select(self._writer, _SELECT_ORDER, (order_id,))
+            rows = _select(self._writer, _ORDER, order_id)
             if not rows:
                 return None
-            key, client, serviceman, client_id, serviceman_id, status = rows[0]
-            order = _Order(key, client, serviceman, OrderRecord(client_id, serviceman_id, status))
+            key, client_id, serviceman_id, status = rows[0]
+            order = _Order(key, OrderRecord(client_id, serviceman_id, status))
             self._orders[order_id] = order
         return order.record
 
     def entry(self, sender: User, message_id: str) -> Entry | None:
-        """What `sender` has committed under this message id."""
-        user = self._user(sender)
-        if user is None:
-            return None
-        rows = _select(self._writer, _SQL[sender.role].entry, (user.key, message_id))
-        return _entry(rows[0]) if rows else None
+        """What `sender` has sent under this message id."""
+        return self._recent.entry(sender, message_id) or self._repeated.get((sender, message_id))
 
     def head(self, user: User) -> int:
         """The last number of the feed of `user`; 0 where it is empty."""
         known = self._user(user)
         return known.head if known else 0
 
-    def write(self, entries: Sequence[Entry], is_open: Callable[[int], bool]) -> None:
-        """Write entries, and what they make of their orders."""
-        users: list[tuple[int, str, bool]] = []
-        orders: dict[str, tuple[object, ...]] = {}
-        changed: dict[str, tuple[int, bool, int]] = {}
-        statuses: list[tuple[object, ...]] = []
-        for entry in entries:
-            sender = self._user(entry.sender) or self._add_user(entry.sender, users)
-            receiver = self._user(entry.receiver) or self._add_user(entry.receiver, users)
-            sender.head, receiver.head = entry.sender_seq, entry.receiver_seq
-            by_client = entry.sender.role is ClientType.CLIENT
-            if by_client:
-                client, client_seq, serviceman, serviceman_seq = sender, sender.head, receiver, receiver.head
-            else:
-                client, client_seq, serviceman, serviceman_seq = receiver, receiver.head, sender, sender.head
-            record = order_after(entry)
-            order = self._orders.get(entry.order_id)
-            if order is None:
-                self._last_order_key += 1
-                order = _Order(self._last_order_key, client.key, serviceman.key, record)
-                self._orders[entry.order_id] = order
-                first = (order.key, entry.order_id, client.key, serviceman.key, client_seq, serviceman_seq)
-                orders[entry.order_id] = (*first, entry.status, is_open(entry.status))
-            else:
-                order.record = record
-                changed[entry.order_id] = (entry.status, is_open(entry.status), order.key)
-            feeds = (client.key, client_seq, serviceman.key, serviceman_seq)
-            said = (entry.message_id, entry.status, entry.status_name, entry.message, entry.at)
-            statuses.append((order.key, by_client, *feeds, *said))
-        self._write_all(_INSERT_USER, users)
-        self._write_all(_INSERT_ORDER, list(orders.values()))
-        self._write_all(_UPDATE_ORDER, list(changed.values()))
-        self._write_all(_INSERT_STATUS, statuses)
+    def stage(self, entry: Entry, order: OrderRecord, *, is_open: bool) -> None:
+        """Add an entry, and what it makes of its order."""
+        sender = self._users.get(entry.sender) or self._add_user(entry.sender)
+        receiver = self._users.get(entry.receiver) or self._add_user(entry.receiver)
+        sender.head, receiver.head = entry.sender_seq, entry.receiver_seq
+        by_client = entry.sender.role is ClientType.CLIENT
+        client, serviceman = (sender, receiver) if by_client else (receiver, sender)
+        known = self._orders.get(entry.order_id)
+        if known is None:
+            self._last_order_key += 1
+            known = self._orders[entry.order_id] = _Order(self._last_order_key, order)
+            self._new_orders[known.key] = (
+                *(known.key, entry.order_id, client.key, serviceman.key, client.head, serviceman.head),
+                *(entry.status, is_open),
+            )
+        else:
+            known.record = order
+            self._changed_orders[known.key] = (entry.status, is_open, known.key)
+        self._new_statuses.append(
+            (
+                *(known.key, by_client, client.key, client.head, serviceman.key, serviceman.head),
+                *(entry.message_id, entry.status, entry.status_name, entry.message, entry.at),
+            )
+        )
+        if not is_open:
+            self._ended.append(entry.order_id)
+        self._recent.stage(entry)
 
     def touch(self) -> None:
         """Write what means nothing."""
-        self._write("UPDATE relay SET touched = touched + 1")
+        self._execute("UPDATE relay SET touched = touched + 1")
+
+    def write(self) -> None:
+        """Write what was staged into the transaction."""
+        self._execute_many(_INSERT_USER, self._new_users)
+        self._execute_many(_INSERT_ORDER, list(self._new_orders.values()))
+        self._execute_many(_UPDATE_ORDER, list(self._changed_orders.values()))
+        self._execute_many(_INSERT_STATUS, self._new_statuses)
 
     def commit(self) -> None:
-        """Make what was written durable."""
-        self._write("COMMIT")
+        """Make the transaction durable."""
+        self._execute("COMMIT")
+
+    def settle(self) -> None:
+        """Show the readers what was committed."""
+        self._recent.settle()
+        for order_id in self._ended:  # hardly anybody asks for these again
+            self._orders.pop(order_id, None)
+        self._forget_staged()
 
     def rollback(self) -> None:
-        """End the transaction and forget what it wrote, and with it all that is remembered."""
+        """Forget what was staged, and all that was remembered with it."""
+        self._recent.unstage()
         self._users.clear()
         self._orders.clear()
-        try:
-            if self._writer.in_transaction:
+        self._forget_staged()
+        if self._writer.in_transaction:
+            with contextlib.suppress(sqlite3.Error):  # the next BEGIN finds out
                 self._writer.execute("ROLLBACK")
-        except sqlite3.Error:
-            pass  # the next BEGIN finds out
+
+    # Housekeeping.
+
+    @property
+    def wants_merge(self) -> bool:
+        """Whether there are enough recent entries to be sorted in."""
+        return self._recent.size >= MERGE_SIZE
+
+    def merge(self) -> None:
+        """Sort the recent entries into the feeds and the message ids of their users."""
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            for statement in _MERGE:
+                self._execute(statement)
+            self._execute("COMMIT")
+        except LedgerError:
+            with contextlib.suppress(sqlite3.Error):
+                self._writer.execute("ROLLBACK")
+            raise
+
+    def merged(self) -> None:
+        """Look for them in the database from now on."""
+        self._recent.clear()
+
+    # Readers.
 
     def committed_head(self, user: User) -> int:
-        """The last committed number of the feed of `user`; 0 where it is empty."""
-        return _select(self._reader, _SQL[user.role].committed_head, (user.user_id,))[0][0]
+        """The last number of the feed of `user`; 0 where it is empty."""
+        recent = self._recent.feed(user)
+        if recent:
+            return recent[-1].seq(user)
+        return _select(self._reader, f"{_HEAD} ({_USER_KEY})", *_row_of(user))[0][0]
 
     def feed(self, user: User, after: int, limit: int) -> list[Entry]:
-        """At most `limit` committed entries of the feed of `user`, those that follow number `after`."""
-        rows = _select(self._reader, _SQL[user.role].feed, (user.user_id, after, limit))
-        return [_entry(row) for row in rows]
+        """At most `limit` entries of the feed of `user`, those that follow number `after`."""
+        recent = self._recent.feed(user)
+        first = recent[0].seq(user) if recent else _NEVER
+        if after + 1 >= first:
+            return list(recent[after + 1 - first : after + 1 - first + limit])
+        rows = _select(self._reader, _FEED, *_row_of(user), after, first, limit)
+        page = [_entry(row) for row in rows]
+        return page + list(recent[: limit - len(page)])
 
     def oldest_open(self, user: User) -> int | None:
         """The number in the feed of `user` at which the oldest of their open orders began."""
-        return _select(self._reader, _SQL[user.role].oldest_open, (user.user_id,))[0][0]
+        return _select(self._reader, _OLDEST_OPEN[user.role], *_row_of(user))[0][0]
 
     def close(self) -> None:
         """Let go of the database."""
         self._file.close()
 
+    # What is remembered.
+
+    def _look_up(self, drafts: Sequence[Draft]) -> None:
+        """Find what was sent before under the drafts' message ids; all at once costs a sixth of one by one."""
+        keys: list[tuple[int, str]] = []
+        for draft in drafts:
+            user = self._user(draft.sender)
+            if user is not None:
+                keys.append((user.key, draft.message_id))
+        entries = [_entry(row) for row in _select(self._writer, _SENT, json.dumps(keys))] if keys else []
+        self._repeated = {(entry.sender, entry.message_id): entry for entry in entries}
+
     def _user(self, user: User) -> _User | None:
         known = self._users.get(user)
         if known is None:
-            rows = _select(self._writer, _SELECT_USER, (user.user_id, user.role is ClientType.CLIENT))
+            rows = _select(self._writer, _USER_KEY, *_row_of(user))
             if not rows:
                 return None
             (key,) = rows[0]
-            ((head,),) = _select(self._writer, _SQL[user.role].head, (key,))
+            recent = self._recent.feed(user)
+            head = recent[-1].seq(user) if recent else _select(self._writer, f"{_HEAD} ?", key)[0][0]
             known = self._users[user] = _User(key, head)
         return known
 
-    def _add_user(self, user: User, rows: list[tuple[int, str, bool]]) -> _User:
+    def _add_user(self, user: User) -> _User:
         self._last_user_key += 1
-        rows.append((self._last_user_key, user.user_id, user.role is ClientType.CLIENT))
+        self._new_users.append((self._last_user_key, *_row_of(user)))
         added = self._users[user] = _User(self._last_user_key, 0)
         return added
 
     def _last_key(self, table: str) -> int:
-        return _select(self._writer, f"SELECT coalesce(max(key), 0) FROM {table}", ())[0][0]
+        return _select(self._writer, f"SELECT coalesce(max(key), 0) FROM {table}")[0][0]
 
-    def _write(self, sql: str) -> None:
+    def _execute(self, sql: str) -> None:
         try:
             self._writer.execute(sql)
         except sqlite3.Error as error:
             raise LedgerError(f"SQLite: {error}") from None
 
-    def _write_all(self, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+    def _execute_many(self, sql: str, rows: list[tuple[object, ...]]) -> None:
         if not rows:
             return
         try:
@@ -247,12 +325,16 @@ class SqliteStore:
             raise LedgerError(f"SQLite: {error}") from None
 
 
-def _select(connection: sqlite3.Connection, sql: str, parameters: tuple[object, ...]) -> list[Any]:
+def _select(connection: sqlite3.Connection, sql: str, *parameters: object) -> list[Any]:
     # All rows at once: a half-read query would hold its snapshot, and so the checkpoint.
     try:
         return connection.execute(sql, parameters).fetchall()
     except sqlite3.Error as error:
         raise LedgerError(f"SQLite: {error}") from None
+
+
+def _row_of(user: User) -> tuple[str, bool]:
+    return user.user_id, user.role is ClientType.CLIENT
 
 
 def _entry(row: Any) -> Entry:

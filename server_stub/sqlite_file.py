@@ -22,25 +22,27 @@ _APPLICATION_ID: Final = 0x6F726431  # "ord1": how `file` and this module know a
 _SCHEMA_VERSION: Final = 1
 _FULL: Final = 2
 _SCHEMA: Final = (
-    "CREATE TABLE relay (epoch TEXT NOT NULL, touched INTEGER NOT NULL)",
+    # `merged` is the key of the last status that `feeds` and `sent` know.
+    "CREATE TABLE relay (epoch TEXT NOT NULL, touched INTEGER NOT NULL, merged INTEGER NOT NULL)",
     "CREATE TABLE users (key INTEGER PRIMARY KEY, id TEXT NOT NULL, is_client INTEGER NOT NULL,"
     " UNIQUE (id, is_client))",
+    # `client_first` and `serviceman_first` are the numbers of its first status in the feeds of the two.
     "CREATE TABLE orders (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
     " client INTEGER NOT NULL, serviceman INTEGER NOT NULL,"
     " client_first INTEGER NOT NULL, serviceman_first INTEGER NOT NULL,"
     " status INTEGER NOT NULL, is_open INTEGER NOT NULL)",
     "CREATE INDEX open_by_client ON orders (client, client_first) WHERE is_open",
     "CREATE INDEX open_by_serviceman ON orders (serviceman, serviceman_first) WHERE is_open",
-    # `at` is in microseconds since 1970, UTC.
+    # `at` is in microseconds since 1970, UTC. Rows are only ever added, at the end.
     "CREATE TABLE statuses (key INTEGER PRIMARY KEY, order_key INTEGER NOT NULL, by_client INTEGER NOT NULL,"
     " client INTEGER NOT NULL, client_seq INTEGER NOT NULL,"
     " serviceman INTEGER NOT NULL, serviceman_seq INTEGER NOT NULL,"
     " message_id TEXT NOT NULL, status INTEGER NOT NULL, status_name TEXT NOT NULL,"
     " message TEXT NOT NULL, at INTEGER NOT NULL)",
-    "CREATE UNIQUE INDEX feed_of_client ON statuses (client, client_seq)",
-    "CREATE UNIQUE INDEX feed_of_serviceman ON statuses (serviceman, serviceman_seq)",
-    "CREATE UNIQUE INDEX sent_by_client ON statuses (client, message_id) WHERE by_client",
-    "CREATE UNIQUE INDEX sent_by_serviceman ON statuses (serviceman, message_id) WHERE NOT by_client",
+    "CREATE TABLE feeds (user INTEGER NOT NULL, seq INTEGER NOT NULL, status INTEGER NOT NULL,"
+    " PRIMARY KEY (user, seq)) WITHOUT ROWID",
+    "CREATE TABLE sent (user INTEGER NOT NULL, message_id TEXT NOT NULL, status INTEGER NOT NULL,"
+    " PRIMARY KEY (user, message_id)) WITHOUT ROWID",
 )
 
 
@@ -153,7 +155,7 @@ def _create(writer: sqlite3.Connection) -> None:
     writer.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
     for statement in _SCHEMA:
         writer.execute(statement)
-    writer.execute("INSERT INTO relay VALUES (?, 0)", (secrets.token_hex(16),))
+    writer.execute("INSERT INTO relay VALUES (?, 0, 0)", (secrets.token_hex(16),))
     writer.execute("COMMIT")
 
 
