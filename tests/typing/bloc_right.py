@@ -127,9 +127,7 @@ async def use() -> None:
         assert_type(bloc, SearchBloc)
         assert_type(bloc.state, SearchState)
         assert_type(bloc.stream, Observable[SearchState])
-        bloc.stream.map(lambda state: isinstance(state, Found)).subscribe(
-            lambda found: assert_type(found, bool)
-        )
+        bloc.stream.map(lambda state: isinstance(state, Found)).subscribe(tell)
         bloc.add(TextChanged("bloc"))
         await bloc.wait_until_idle()
     await asyncio.gather(bloc.close(), CounterCubit(0).close())
