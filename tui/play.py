@@ -1,21 +1,21 @@
 """The two orders of the demo: who does what, one step after the other.
 
-A step asks one party to do something, as a person would. It says nothing of what then happens.
+A step is one status that one party is asked to send, as a person would. It says nothing of what then
+happens; that is for `sequence` to see.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from uuid import uuid4
 
-from socket_bloc import ClientType, OrderStatus, SocketBloc, StatusCode
-from socket_bloc.order_flow import ORDER_FLOW
+from socket_bloc import ORDER_FLOW, ClientType, OrderStatus, StatusCode
 
-__all__ = ["CANCELLED_ORDER", "WHOLE_ORDER", "PlayedStep", "steps_of"]
+__all__ = ["CANCELLED_ORDER", "WHOLE_ORDER", "PlayedStep", "Script", "next_step"]
 
-# What the diagram's upper branch goes through, and what its lower branch does, with what is said.
-WHOLE_ORDER = (
+Script = tuple[tuple[StatusCode, str], ...]
+"""The statuses of an order, from PLACED on, with what is said at each."""
+
+WHOLE_ORDER: Script = (
     (StatusCode.PLACED, "The kitchen tap drips"),
     (StatusCode.ACCEPTED, "On my way"),
     (StatusCode.STARTED, "He is here"),
@@ -25,11 +25,13 @@ WHOLE_ORDER = (
     (StatusCode.PAYMENT_VERIFICATION, "Received, thank you"),
     (StatusCode.ORDER_COMPLETE, "All is well"),
 )
-CANCELLED_ORDER = (
+"""The upper branch of the sequence diagram."""
+CANCELLED_ORDER: Script = (
     (StatusCode.PLACED, "The fan is noisy"),
     (StatusCode.ACCEPTED, "On my way"),
     (StatusCode.CANCELLED, "It has stopped by itself"),
 )
+"""Its lower branch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +42,19 @@ class PlayedStep:
     status: StatusCode
     order_status: OrderStatus
 
-    def play(self, client: SocketBloc, serviceman: SocketBloc) -> None:
-        """Have it sent by whose turn it is."""
-        bloc = client if self.role is ClientType.CLIENT else serviceman
-        bloc.send_order_status(self.order_status)
 
+def next_step(
+    script: Script, order_id: str, current_status: int | None, receiver_id: str
+) -> PlayedStep | None:
+    """What the script has after `current_status` (None: nothing was sent yet); None at its end, or off it.
 
-def steps_of(order: tuple[tuple[StatusCode, str], ...], receiver_id: str) -> Iterator[PlayedStep]:
-    """The steps of a new order with the serviceman `receiver_id`."""
-    order_id = uuid4().hex
-    sent_by = {step.status: step for step in ORDER_FLOW.steps}
-    for status, message in order:
-        step = sent_by[status]
-        receiver = receiver_id if step.begins_order else None
-        order_status = OrderStatus.of(status, order_id=order_id, receiver_id=receiver, message=message)
-        yield PlayedStep(step.sent_by, status, order_status)
+    `receiver_id` is the serviceman with whom the order is placed.
+    """
+    statuses: list[int | None] = [None, *(status for status, _ in script)]
+    if current_status not in statuses[:-1]:
+        return None
+    status, message = script[statuses.index(current_status)]
+    row = next(step for step in ORDER_FLOW.steps if step.status == status)
+    receiver = receiver_id if row.begins_order else None
+    order_status = OrderStatus.of(status, order_id=order_id, receiver_id=receiver, message=message)
+    return PlayedStep(row.sent_by, status, order_status)

@@ -21,6 +21,7 @@ from socket_bloc import (
     SocketState,
     StatusCode,
 )
+from socket_bloc.bloc import Cubit
 from socket_bloc.frames import SendFrame
 
 __all__ = ["Arrow", "ArrowKey", "Party", "Sequence", "SequenceObserver", "describe"]
@@ -101,13 +102,13 @@ class Arrow:
         return describe(self.key)
 
 
-class Sequence:
-    """The arrows that were seen, in the order in which they were seen."""
+class Sequence(Cubit[Arrow | None]):
+    """The arrows as they are seen: its state is the latest, `arrows` are all of them."""
 
-    def __init__(self, on_arrow: Callable[[Arrow], None], clock: Callable[[], float] = time.perf_counter):
-        """Call `on_arrow` with each arrow at once; `clock` is in seconds."""
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        """`clock` is in seconds."""
+        super().__init__(None)
         self.arrows: list[Arrow] = []
-        self._on_arrow = on_arrow
         self._clock = clock
         self._last = clock()
         self._seen = asyncio.Event()
@@ -119,7 +120,7 @@ class Sequence:
         arrow = Arrow(len(self.arrows) + 1, source, target, code, now - self._last)
         self._last = now
         self.arrows.append(arrow)
-        self._on_arrow(arrow)
+        self.emit(arrow)
         self._seen.set()
 
     def watch(self, bloc: SocketBloc) -> None:

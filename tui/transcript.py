@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import AsyncExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
+from uuid import uuid4
 
-from server_stub import Settings, serve
-from socket_bloc import ClientType, SocketBloc, SocketConnectEvent
-from tui.play import CANCELLED_ORDER, WHOLE_ORDER, steps_of
-from tui.sequence import Arrow, ArrowKey, Party, Sequence, SequenceObserver, describe
+from socket_bloc import ClientType, SocketConnectEvent
+from tui.play import CANCELLED_ORDER, WHOLE_ORDER, next_step
+from tui.sequence import Arrow, ArrowKey, Party, Sequence, describe
+from tui.stage import USERS, set_stage
 
 __all__ = ["MissingArrowError", "as_mermaid", "line", "play_both_orders", "run"]
 
 PATIENCE: Final = 10.0
 """Seconds without the arrow that comes next, after which the demo gives up."""
-_CLIENT, _SERVICEMAN = "c-17", "s-4"
 _K, _D = Party.KTOR_SERVER, Party.DATABASE
 
 
@@ -48,10 +46,10 @@ class MissingArrowError(Exception):
 
 
 async def play_both_orders(sequence: Sequence, *, patience: float = PATIENCE) -> None:
-    """Play one order to its end and one that is cancelled, over a relay and two blocs of their own.
+    """Play one order to its end and one that is cancelled.
 
-    Each step waits for the arrows of the one before. Raises `MissingArrowError` where one of them is not seen
-    within `patience` seconds.
+    Each step waits for the arrows of the one before. Raises `MissingArrowError` where one of them is not
+    seen within `patience` seconds.
     """
 
     async def expect(since: int, *keys: ArrowKey) -> None:
@@ -62,32 +60,29 @@ async def play_both_orders(sequence: Sequence, *, patience: float = PATIENCE) ->
             except TimeoutError:
                 raise MissingArrowError(f"not seen within {patience:g} s: {describe(key)}") from None
 
-    async with AsyncExitStack() as stack:
-        folder = stack.enter_context(TemporaryDirectory(prefix="socket-bloc-"))
-        settings = Settings(port=0, database=f"sqlite:///{folder}/orders.db")
-        relay = await stack.enter_async_context(serve(settings, observer=SequenceObserver(sequence)))
-        client = SocketBloc(_CLIENT, ClientType.CLIENT, uri=relay.uri)
-        serviceman = SocketBloc(_SERVICEMAN, ClientType.SERVICEMAN, uri=relay.uri)
-        for bloc in (client, serviceman):
-            stack.push_async_callback(bloc.close)
-            sequence.watch(bloc)
+    async with set_stage(sequence) as stage:
+        for role, bloc in stage.blocs.items():
             bloc.add(SocketConnectEvent())
-            await expect(0, (Party.of(bloc.type), _K, None))
-        for order in (WHOLE_ORDER, CANCELLED_ORDER):
-            for step in steps_of(order, _SERVICEMAN):
+            await expect(0, (Party.of(role), _K, None))
+        for script in (WHOLE_ORDER, CANCELLED_ORDER):
+            order_id = uuid4().hex
+            step = next_step(script, order_id, None, USERS[ClientType.SERVICEMAN])
+            while step is not None:
                 since = len(sequence.arrows)
-                step.play(client, serviceman)
+                stage.blocs[step.role].send_order_status(step.order_status)
                 sender, receiver = Party.of(step.role), Party.of(step.role.other)
                 await expect(
                     since, (sender, _K, step.status), (_K, _D, step.status), (_K, receiver, step.status)
                 )
-        await relay.close()
+                step = next_step(script, order_id, step.status, USERS[ClientType.SERVICEMAN])
+        await stage.close_relay()
         await expect(0, (_K, Party.SERVICEMAN, None), (_K, Party.CLIENT, None))
 
 
 def run(mermaid: Path | None = None, *, patience: float = PATIENCE) -> int:
     """Play, and print a line for each arrow; returns the exit status. `mermaid` is a file to write."""
-    sequence = Sequence(_print_line)
+    sequence = Sequence()
+    sequence.stream.subscribe(_print_line)
     if mermaid is not None:
         try:
             mermaid.touch()
@@ -106,6 +101,7 @@ def run(mermaid: Path | None = None, *, patience: float = PATIENCE) -> int:
     return 0
 
 
-def _print_line(arrow: Arrow) -> None:
+def _print_line(arrow: Arrow | None) -> None:
+    assert arrow is not None  # only the first state is
     sys.stdout.write(line(arrow) + "\n")
     sys.stdout.flush()

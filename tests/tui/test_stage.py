@@ -1,0 +1,83 @@
+"""The demo's stage: cables that can be pulled, a relay that can be killed, and nothing lost by it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from socket_bloc import (
+    ORDER_FLOW,
+    ClientType,
+    SocketBloc,
+    SocketConnectState,
+    SocketDataQueuedState,
+    SocketDataSentState,
+    SocketReconnectingState,
+)
+from tests.socket_bloc.waiting import connected
+from tui.play import CANCELLED_ORDER, WHOLE_ORDER, next_step
+from tui.sequence import Sequence
+from tui.stage import Stage, set_stage
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with set_stage(Sequence()) as stage:
+        yield stage
+
+
+@pytest.fixture
+def client(stage: Stage) -> SocketBloc:
+    return stage.blocs[ClientType.CLIENT]
+
+
+async def test_a_pulled_cable_breaks_the_connection_until_it_is_plugged_in_again(
+    stage: Stage, client: SocketBloc
+) -> None:
+    told = await connected(client)
+    cable = stage.cables[ClientType.CLIENT]
+    cable.pull()
+    await told.until(SocketReconnectingState, 2)
+    assert not cable.is_plugged
+    order = asyncio.create_task(client.place_order("s-4", "The tap drips"))
+    await told.until(SocketDataQueuedState)
+    cable.plug()
+    await order
+    assert len(told.of(SocketDataSentState)) == 1
+    assert told.of(SocketConnectState)[-1].resumed
+
+
+async def test_a_killed_relay_comes_back_with_all_that_it_had_committed(
+    stage: Stage, client: SocketBloc
+) -> None:
+    told = await connected(client)
+    await client.place_order("s-4", "The tap drips")
+    stage.kill_relay()
+    assert not stage.has_relay
+    await told.until(SocketReconnectingState)
+    order = asyncio.create_task(client.place_order("s-4", "The fan is noisy"))
+    await told.until(SocketDataQueuedState)
+    await stage.start_relay()
+    await order
+    assert [state.seq for state in told.of(SocketDataSentState)] == [1, 2]
+    assert told.of(SocketConnectState)[-1].resumed
+
+
+@pytest.mark.parametrize("script", [WHOLE_ORDER, CANCELLED_ORDER])
+def test_a_script_is_played_to_its_end_and_the_flow_allows_each_step(script: tuple) -> None:
+    played: list[int] = []
+    current: int | None = None
+    while step := next_step(script, "o-1", current, "s-4"):
+        assert ORDER_FLOW.check(step.order_status, "x-1", step.role) is None
+        if current is not None:
+            assert step.status in [row.status for row in ORDER_FLOW.following(current)]
+        played.append(step.status)
+        current = step.status
+    assert played == [status for status, _ in script]
+    assert not ORDER_FLOW.is_open(played[-1])
+
+
+def test_an_order_that_has_left_the_script_has_no_next_step() -> None:
+    assert next_step(WHOLE_ORDER, "o-1", CANCELLED_ORDER[-1][0], "s-4") is None

@@ -1,0 +1,79 @@
+"""What the demo plays on: a relay in this process, a client and a serviceman, and a cable to each.
+
+Who does what, and when, is in `play`; what is seen of it in `sequence`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from tempfile import TemporaryDirectory
+from typing import Final
+from urllib.parse import urlsplit
+
+from server_stub import Server, Settings, serve
+from socket_bloc import ClientType, SocketBloc
+from tui.cable import Cable
+from tui.sequence import Sequence, SequenceObserver
+
+__all__ = ["USERS", "Stage", "set_stage"]
+
+USERS: Final = {ClientType.CLIENT: "c-17", ClientType.SERVICEMAN: "s-4"}
+
+
+class Stage:
+    """A relay that can be killed and started again, and the two blocs, which are not connected at first."""
+
+    def __init__(self, database: str, sequence: Sequence, stack: AsyncExitStack) -> None:
+        """`set_stage` makes one; `stack` ends what is begun here."""
+        self.sequence = sequence
+        self.cables: dict[ClientType, Cable] = {}
+        self.blocs: dict[ClientType, SocketBloc] = {}
+        self._settings = Settings(port=0, database=database)
+        self._stack = stack
+        self._relay: Server | None = None
+
+    @property
+    def has_relay(self) -> bool:
+        """Whether the relay runs."""
+        return self._relay is not None
+
+    async def start_relay(self) -> None:
+        """Start the relay, each time on the same port and the same database."""
+        relay = serve(self._settings, observer=SequenceObserver(self.sequence))
+        self._relay = await self._stack.enter_async_context(relay)
+        self._settings = self._settings.model_copy(update={"port": urlsplit(self._relay.uri).port})
+
+    def kill_relay(self) -> None:
+        """End the relay as `kill -9` does: nothing is said, and nothing more committed."""
+        if self._relay is not None:
+            self._relay.abort()
+            self._relay = None
+
+    async def close_relay(self) -> None:
+        """Shut the relay down: what is being committed is told, and everybody is sent away."""
+        if self._relay is not None:
+            relay, self._relay = self._relay, None
+            await relay.close()
+
+    async def set_up(self) -> None:
+        """Start the relay, lay the cables, and make the blocs."""
+        await self.start_relay()
+        assert self._relay is not None
+        for role, user_id in USERS.items():
+            cable = await self._stack.enter_async_context(Cable(self._relay.uri))
+            bloc = SocketBloc(user_id, role, uri=cable.uri)
+            self._stack.push_async_callback(bloc.close)
+            self.sequence.watch(bloc)
+            self.cables[role] = cable
+            self.blocs[role] = bloc
+
+
+@asynccontextmanager
+async def set_stage(sequence: Sequence) -> AsyncGenerator[Stage]:
+    """A stage over an empty database, which is gone with it; `sequence` sees what happens there."""
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory(prefix="socket-bloc-"))
+        stage = Stage(f"sqlite:///{folder}/orders.db", sequence, stack)
+        await stage.set_up()
+        yield stage
