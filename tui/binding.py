@@ -16,6 +16,8 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from reactivex.abc import DisposableBase
+from textual import getters
+from textual.app import App
 from textual.message_pump import MessagePump
 
 from socket_bloc.bloc import BlocBase
@@ -137,6 +139,7 @@ class BlocNode(MessagePump):
     they end with the first state that comes after the node is gone.
     """
 
+    app = getters.app[App[object]](App)
     _bindings_to_blocs: tuple[DisposableBase, ...] = ()
 
     def build_from(

@@ -1,0 +1,138 @@
+"""What the apps have in common: themes, help, commands, the way out, and the run around a bloc."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+from typing import ClassVar
+
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.theme import Theme as TextualTheme
+from textual.widgets import Footer, Header
+
+from socket_bloc import OrdersCubit, SocketBloc
+from tui.settings import AppSettings, Theme
+from tui.widgets.dialogs import ConfirmScreen
+from tui.widgets.help import HelpScreen
+from tui.widgets.panel import RolePanel
+
+__all__ = ["OrdersApp", "RoleApp", "run", "run_role_app"]
+
+
+class _QuitScreen(ConfirmScreen):
+    """Asks before what is queued is lost."""
+
+
+class OrdersApp(App[None]):
+    """An app over some users' orders; subclasses compose what is shown of them."""
+
+    TITLE = "socket-bloc"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "help", "Help", tooltip="this help"),
+        Binding("q", "quit", "Quit", tooltip="quit; so do ctrl+q and ctrl+c"),
+    ]
+
+    def __init__(self, orders: Sequence[OrdersCubit], *, theme: str, memory: Theme) -> None:
+        """Start in `theme`; another one that the user chooses is remembered."""
+        super().__init__()
+        self._all_orders = orders
+        self._memory = memory
+        self.theme = theme
+
+    def on_mount(self) -> None:
+        self.theme_changed_signal.subscribe(self, self._remember)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Textual's commands, and each key that does something here."""
+        # Textual does not say of what type its screens' results are.
+        yield from super().get_system_commands(screen)  # pyright: ignore[reportUnknownMemberType]
+        for active in screen.active_bindings.values():
+            if active.binding.tooltip and active.binding.action != "quit":
+                action = partial(self.run_action, active.binding.action, active.node)
+                title = f"{active.binding.description} ({active.binding.key})"
+                yield SystemCommand(title, active.binding.tooltip.capitalize(), action)
+
+    def action_help(self) -> None:
+        """Show the keys and the marks."""
+        self.push_screen(HelpScreen(self.screen.active_bindings.values()))
+
+    async def action_quit(self) -> None:
+        """Leave the app."""
+        self.leave()
+
+    def action_help_quit(self) -> None:
+        """Ctrl-C, where Textual would only say what else to press."""
+        self.leave()
+
+    def leave(self) -> None:
+        """Leave the app. Where something would not be sent, ask before; but only once."""
+        all_orders = [order for orders in self._all_orders for order in orders.state.by_id.values()]
+        pending = sum(len(order.pending) for order in all_orders)
+        if not pending or isinstance(self.screen, _QuitScreen):
+            self.exit()
+            return
+        question = f"Not yet committed: {pending}. What is still queued when you leave is never sent."
+        screen = _QuitScreen(question, yes="Leave", no="Stay")
+        self.push_screen(screen, lambda yes: self.exit() if yes else None)
+
+    def _remember(self, theme: TextualTheme) -> None:
+        try:
+            self._memory.write(theme.name)
+        except OSError as error:
+            text = f"{self._memory.path}: {error.strerror}"
+            self.notify(text, title="The theme is not remembered", severity="warning", markup=False)
+
+
+class RoleApp(OrdersApp):
+    """A panel with a header and a footer."""
+
+    PANEL: ClassVar[type[RolePanel]]
+
+    def __init__(self, bloc: SocketBloc, orders: OrdersCubit, *, uri: str, theme: str, memory: Theme) -> None:
+        super().__init__([orders], theme=theme, memory=memory)
+        self._bloc = bloc
+        self._orders = orders
+        self.sub_title = uri
+
+    def compose(self) -> ComposeResult:
+        yield Header(icon="≡")
+        yield self.PANEL(self._bloc, self._orders)
+        yield Footer()
+
+
+async def run(app: App[None], blocs: Sequence[SocketBloc]) -> int:
+    """Run an app while its blocs are connected; gives the exit status.
+
+    The connections are held here, around the app: it ends before they do, and a crash of it closes them.
+    """
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        with suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(number, app.exit)
+    async with AsyncExitStack() as stack:
+        for bloc in blocs:
+            await stack.enter_async_context(bloc)
+        await app.run_async()
+    return app.return_code or 0
+
+
+def run_role_app(kind: type[RoleApp], settings: AppSettings) -> int:
+    """Run the client's or the serviceman's app until it is left; gives the exit status."""
+    # Without a handler Python writes warnings to stderr, which is the screen.
+    logging.getLogger().addHandler(logging.NullHandler())
+
+    async def main() -> int:
+        bloc = SocketBloc(settings.user, kind.PANEL.ROLE, uri=settings.uri, full_history=True)
+        async with OrdersCubit(bloc) as orders:
+            memory = Theme(os.environ)
+            app = kind(bloc, orders, uri=settings.uri, theme=settings.theme, memory=memory)
+            return await run(app, [bloc])
+
+    return asyncio.run(main())

@@ -1,0 +1,80 @@
+"""What became of the user's last action: sent, queued, committed, or refused with the relay's reason."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from textual.content import Content
+from textual.widgets import Static
+
+from socket_bloc import (
+    OrderFlow,
+    OrderStatus,
+    SocketBloc,
+    SocketDataQueuedState,
+    SocketDataRejectedState,
+    SocketDataSentState,
+    SocketNullState,
+    SocketSendDataEvent,
+    SocketState,
+)
+from tui.binding import BlocNode
+from tui.widgets.text import Clock, local_time, one_line, utc_now
+from tui.widgets.words import done
+
+__all__ = ["Acknowledgement"]
+
+_NO_CONNECTION: Final = "there is no connection; press r to connect, and do it again"
+
+
+class Acknowledgement(BlocNode, Static):
+    """A line that follows this user's actions; what went wrong is also a notice, which stays for longer."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    Acknowledgement { height: auto; max-height: 3; padding: 0 1; color: $text-muted; }
+    """
+
+    def __init__(
+        self, bloc: SocketBloc, flow: OrderFlow, *, clock: Clock = utc_now, id: str | None = None
+    ) -> None:
+        super().__init__(id=id)
+        self._bloc = bloc
+        self._flow = flow
+        self._clock = clock
+        self._own: dict[str, OrderStatus] = {}
+
+    def on_mount(self) -> None:
+        self.listen_to(self._bloc, self._on_state)
+
+    def sent(self, message_id: str, order_status: OrderStatus) -> None:
+        """The user has just done this."""
+        self._own[message_id] = order_status
+        self._say("→", "$text-warning", order_status, "sent, not yet committed")
+
+    def _on_state(self, state: SocketState) -> None:
+        match state:
+            case SocketDataQueuedState(order_status, message_id) if message_id in self._own:
+                self._say("◷", "$text-warning", order_status, "queued; it is sent as soon as it can be")
+            case SocketDataSentState(order_status, message_id) if self._own.pop(message_id, None):
+                at = local_time(state.at, self._clock())
+                self._say("✓", "$text-success", order_status, f"committed {at}")
+            case SocketDataRejectedState(order_status, message_id) if self._own.pop(message_id, None):
+                self._complain(order_status, "refused", one_line(state.reason))
+            case SocketNullState(SocketSendDataEvent(order_status, str(message_id))) if self._own.pop(
+                message_id, None
+            ):
+                self._complain(order_status, "not sent", _NO_CONNECTION)
+            case _:
+                pass
+
+    def _complain(self, order_status: OrderStatus, outcome: str, reason: str) -> None:
+        self._say("✗", "$text-error", order_status, f"{outcome}: {reason}")
+        title = f"{self._name(order_status)}: {outcome}"
+        self.notify(reason, title=title, severity="error", timeout=12, markup=False)
+
+    def _say(self, mark: str, style: str, order_status: OrderStatus, outcome: str) -> None:
+        text = f"{mark} {self._name(order_status)}: "
+        self.update(Content.assemble((text, style), outcome))
+
+    def _name(self, order_status: OrderStatus) -> str:
+        return done(self._flow, order_status.order_status_as_int)

@@ -1,0 +1,102 @@
+"""What this user may do with the chosen order now; the rest is dimmed, and says why not."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Button, Static
+
+from socket_bloc import ClientType, Order, OrderFlow, Step
+from tui.widgets.turn import may_send, why_not
+from tui.widgets.words import words_of
+
+__all__ = ["ActionBar"]
+
+
+class _Action(Horizontal):
+    """One step: a button, and beside it `now` or why not.
+
+    The button is never disabled: disabling the one that has the focus would leave the focus nowhere, and
+    a button that is pressed at the wrong time is to say why.
+    """
+
+    def __init__(self, step: Step, role: ClientType, flow: OrderFlow) -> None:
+        super().__init__()
+        self.step = step
+        self._role = role
+        self._flow = flow
+
+    def compose(self) -> ComposeResult:
+        yield Button(compact=True)
+        yield Static()
+
+    def show(self, order: Order | None) -> None:
+        allowed = may_send(self.step, self._role, order, self._flow)
+        words = words_of(self.step)
+        self.set_class(not allowed, "-blocked")
+        key = words.key or " "
+        label = f"[{key}] {words.label}" if allowed else f" {key}  {words.label}"
+        self.query_one(Button).label = Content(f"{label:<14}")
+        text = words.verb if allowed else why_not(self.step, order, self._flow)
+        self.query_one(Static).update(Content(text))
+
+
+class ActionBar(Vertical):
+    """A row for each status that this role sends, apart from the one that begins an order."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    ActionBar {
+        height: auto;
+        border-top: solid $primary-muted;
+        _Action {
+            height: 1;
+            Button, Button.-style-default {
+                width: 16;
+                min-width: 16;
+                color: $text-success;
+                background: $success-muted;
+                &:focus { text-style: bold reverse; }
+            }
+            Static { width: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+            &.-blocked {
+                color: $text-muted;
+                Button { background: $surface; color: $text-muted; text-style: dim; }
+                Button:focus { text-style: reverse dim; }
+            }
+        }
+    }
+    """
+
+    class Pressed(Message):
+        """The user has pressed the button of a step."""
+
+        def __init__(self, step: Step) -> None:
+            super().__init__()
+            self.step = step
+
+    def __init__(self, role: ClientType, flow: OrderFlow, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._role = role
+        self._flow = flow
+
+    def compose(self) -> ComposeResult:
+        for step in self._flow.steps:
+            if step.sent_by is self._role and not step.begins_order:
+                yield _Action(step, self._role, self._flow)
+
+    def show(self, order: Order | None) -> None:
+        """Show what may be done with this order."""
+        for action in self.query(_Action):
+            action.show(order)
+
+    @on(Button.Pressed)
+    def _tell_press(self, event: Button.Pressed) -> None:
+        event.stop()
+        row = event.button.parent
+        if isinstance(row, _Action):
+            self.post_message(self.Pressed(row.step))

@@ -1,0 +1,98 @@
+"""The connection, always in sight: connected, trying again, offline or refused, and what waits to be sent."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.content import Content
+from textual.timer import Timer
+from textual.widgets import Static
+
+from socket_bloc import (
+    Orders,
+    OrdersCubit,
+    SocketBloc,
+    SocketConnectState,
+    SocketDisconnectState,
+    SocketReconnectingState,
+    SocketRefusedState,
+    SocketState,
+)
+from tui.binding import BlocNode
+from tui.widgets.text import Clock, one_line, utc_now
+
+__all__ = ["ConnectionBadge"]
+
+
+class ConnectionBadge(BlocNode, Static):
+    """One or two lines about a bloc's connection: a mark, a word, and only then a colour."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    ConnectionBadge {
+        width: auto;
+        height: auto;
+        max-height: 3;
+        &.-connected { color: $text-success; }
+        &.-reconnecting { color: $text-warning; }
+        &.-offline { color: $text-muted; }
+        &.-refused { color: $text-error; }
+    }
+    """
+
+    def __init__(
+        self, bloc: SocketBloc, orders: OrdersCubit, *, clock: Clock = utc_now, id: str | None = None
+    ) -> None:
+        super().__init__(id=id)
+        self._bloc = bloc
+        self._orders = orders
+        self._clock = clock
+        self._connection = _connection_of(bloc)
+        self._queued = 0
+        self._ticking: Timer | None = None
+
+    def on_mount(self) -> None:
+        # The countdown is the view's own: the bloc tells the moment of the next try, once.
+        self._ticking = self.set_interval(1, self._show, pause=True)
+        self.listen_to(self._bloc, self._on_state)
+        self.build_from(self._orders, self._on_orders)
+
+    def _on_state(self, state: SocketState) -> None:
+        if isinstance(state, SocketConnectState | SocketDisconnectState):
+            self._connection = state
+            self._show()
+
+    def _on_orders(self, orders: Orders) -> None:
+        self._queued = sum(len(order.pending) - len(order.in_flight) for order in orders.by_id.values())
+        self._show()
+
+    def _show(self) -> None:
+        kind, text = self._describe()
+        for name in ("connected", "reconnecting", "offline", "refused"):
+            self.set_class(name == kind, f"-{name}")
+        queued = f" · {self._queued} queued" if self._queued else ""
+        self.update(Content(text + queued))
+        if self._ticking is not None:
+            if kind == "reconnecting":
+                self._ticking.resume()
+            else:
+                self._ticking.pause()
+
+    def _describe(self) -> tuple[str, str]:
+        match self._connection:
+            case SocketConnectState():
+                return "connected", "● connected"
+            case SocketReconnectingState(attempt, next_attempt_at):
+                seconds = (next_attempt_at - self._clock()).total_seconds()
+                when = f" in {seconds:.0f} s" if seconds >= 0.5 else ""
+                return "reconnecting", f"◐ reconnecting{when} (attempt {attempt}), r now"
+            case SocketRefusedState(reason):
+                return "refused", f"✗ refused: {one_line(reason)}, r tries again"
+            case SocketDisconnectState():
+                return "offline", "○ offline"
+
+
+def _connection_of(bloc: SocketBloc) -> SocketConnectState | SocketDisconnectState:
+    """What is known where nothing has been heard yet."""
+    if isinstance(bloc.state, SocketConnectState | SocketDisconnectState):
+        return bloc.state
+    return SocketConnectState(resumed=True, epoch="") if bloc.is_connected else SocketDisconnectState()

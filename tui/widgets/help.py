@@ -1,0 +1,74 @@
+"""The help screen: the keys that work where the user is, and what the marks mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.binding import ActiveBinding, Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+__all__ = ["HelpScreen"]
+
+_MARKS: Final = (
+    ("▶", "the order waits for you"),
+    ("◷", "it waits for the other side; beside a status: queued here"),
+    ("→", "sent, and not yet committed by the relay"),
+    ("✓", "committed: it is in the relay's database"),
+    ("✗", "refused; the reason stands beside it"),
+    ("■", "the order has ended"),
+    ("● ◐ ○", "connected, reconnecting, offline"),
+)
+_ALWAYS: Final = (
+    ("↑ ↓", "choose an order"),
+    ("tab", "next part of the screen"),
+    ("enter", "press the button that has the focus"),
+    ("ctrl+p", "all commands, themes among them"),
+)
+
+
+class HelpScreen(ModalScreen[None]):
+    """Shows keys and marks; any of its own keys leaves it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q,enter,space", "dismiss", "Leave")]
+    DEFAULT_CSS: ClassVar[str] = """
+    HelpScreen {
+        align: center middle;
+        & > VerticalScroll {
+            width: 64;
+            max-width: 96%;
+            height: auto;
+            max-height: 96%;
+            padding: 0 2;
+            border: round $primary;
+            border-title-color: $text-primary;
+            border-subtitle-color: $text-muted;
+            background: $surface;
+        }
+    }
+    """
+
+    def __init__(self, bindings: Iterable[ActiveBinding]) -> None:
+        """Show these keys: those that were active when help was asked for."""
+        super().__init__()
+        keys = {active.binding.key: active for active in bindings if active.binding.tooltip}
+        self._keys = [(key, active.binding.tooltip) for key, active in keys.items()]
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll() as box:
+            box.border_title = "Help"
+            box.border_subtitle = "esc leaves"
+            yield Static(Content("\n").join(self._lines()))
+
+    def _lines(self) -> Iterator[Content]:
+        yield Content.styled("Keys", "bold")
+        for key, meaning in (*self._keys, *_ALWAYS):
+            yield Content.assemble((f"{key:<8}", "$text-primary"), meaning)
+        yield Content("")
+        yield Content.styled("Marks", "bold")
+        for mark, meaning in _MARKS:
+            yield Content.assemble((f"{mark:<8}", "$text-primary"), meaning)

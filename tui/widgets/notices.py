@@ -1,0 +1,65 @@
+"""Tells the user, with a bell, that an order has come to wait for them."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from textual.timer import Timer
+from textual.widget import Widget
+
+from socket_bloc import ClientType, Order, OrderFlow, Orders, OrdersCubit
+from tui.binding import BlocNode
+from tui.widgets.text import one_line
+from tui.widgets.turn import awaited, is_turn_of
+from tui.widgets.words import words_of
+
+__all__ = ["TurnNotices"]
+
+QUIET: Final = 0.25
+"""Seconds without news before it is told: a replay of many orders is one piece of news."""
+
+
+class TurnNotices(BlocNode, Widget):
+    """Watches the orders; it is nothing to look at."""
+
+    DEFAULT_CSS: ClassVar[str] = "TurnNotices { display: none; }"
+
+    def __init__(self, orders: OrdersCubit, role: ClientType, flow: OrderFlow) -> None:
+        super().__init__()
+        self._orders = orders
+        self._role = role
+        self._flow = flow
+        self._waiting: frozenset[str] = frozenset()
+        self._news: set[str] = set()
+        self._timer: Timer | None = None
+
+    def on_mount(self) -> None:
+        self._timer = self.set_interval(QUIET, self._tell, pause=True)
+        self.build_from(self._orders, self._compare)
+
+    def _compare(self, orders: Orders) -> None:
+        waiting = frozenset(
+            order.order_id for order in orders.by_id.values() if is_turn_of(self._role, order, self._flow)
+        )
+        self._news |= waiting - self._waiting
+        self._waiting = waiting
+        if self._news and self._timer is not None:
+            self._timer.reset()
+            self._timer.resume()
+
+    def _tell(self) -> None:
+        if self._timer is not None:
+            self._timer.pause()
+        news = [self._orders.state.get(order_id) for order_id in self._news & self._waiting]
+        self._news.clear()
+        if news:
+            self.app.bell()
+            title = self._title(news[0]) if len(news) == 1 else f"{len(news)} orders wait for you"
+            self.notify("\n".join(self._line(order) for order in news[:3]), title=title, markup=False)
+
+    def _title(self, order: Order) -> str:
+        step = awaited(order, self._flow)
+        return f"Your turn: {words_of(step).verb}" if step else "Your turn"
+
+    def _line(self, order: Order) -> str:
+        return f"{one_line(order.party(self._role.other) or '')}: {one_line(order.message)}"

@@ -1,0 +1,104 @@
+"""The list of orders: those that wait for this user first, finished ones on request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from socket_bloc import ClientType, Order, OrderFlow, Orders
+from tui.widgets.text import Clock, local_time, one_line
+from tui.widgets.turn import is_open, is_turn_of
+from tui.widgets.words import done
+
+__all__ = ["OrderList"]
+
+
+class OrderList(OptionList):
+    """Two lines for each order. Moving to an order chooses it; a newer list leaves the choice alone."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    OrderList {
+        border: none;
+        border-top: solid $primary-muted;
+        border-title-color: $text-primary;
+        background: transparent;
+        padding: 0;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
+        &:focus { border: none; border-top: heavy $border; }
+    }
+    """
+
+    class Chosen(Message):
+        """The user has moved to another order."""
+
+        def __init__(self, order_id: str) -> None:
+            super().__init__()
+            self.order_id = order_id
+
+    def __init__(self, role: ClientType, flow: OrderFlow, *, clock: Clock, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._role = role
+        self._flow = flow
+        self._clock = clock
+
+    def show(self, orders: Orders, chosen: str | None, *, with_history: bool) -> None:
+        """Show these orders, with the cursor on the chosen one, which is shown in any case."""
+        unfinished = [order for order in orders.by_id.values() if is_open(order, self._flow)]
+        finished = [order for order in orders.by_id.values() if not is_open(order, self._flow)]
+        shown = unfinished + [order for order in finished if with_history or order.order_id == chosen]
+        shown.sort(key=self._rank)
+        self._set_titles(unfinished, finished, with_history=with_history)
+        self._set_rows(shown)
+        ids = [order.order_id for order in shown]
+        self.highlighted = ids.index(chosen) if chosen in ids else None
+
+    def _rank(self, order: Order) -> tuple[bool, bool, float]:
+        """Your turn first, then what is open, then what has ended; each with the newest first."""
+        newest = order.entries[-1].seq if order.entries and not order.pending else float("inf")
+        is_mine = is_turn_of(self._role, order, self._flow)
+        return not is_mine, not is_open(order, self._flow), -newest
+
+    def _set_titles(self, unfinished: list[Order], finished: list[Order], *, with_history: bool) -> None:
+        mine = sum(is_turn_of(self._role, order, self._flow) for order in unfinished)
+        ended = f" · h: {'hide' if with_history else len(finished)} ended" if finished else ""
+        self.border_title = f"{mine} of {len(unfinished)} your turn{ended}"
+
+    def _set_rows(self, shown: Sequence[Order]) -> None:
+        if [option.id for option in self.options] != [order.order_id for order in shown]:
+            with self.prevent(OptionList.OptionHighlighted):
+                self.set_options(Option(self._prompt(order), id=order.order_id) for order in shown)
+            return
+        for index, order in enumerate(shown):
+            self.replace_option_prompt_at_index(index, self._prompt(order))
+
+    def _prompt(self, order: Order) -> Content:
+        if is_turn_of(self._role, order, self._flow):
+            mark, style = "▶", "bold $text-success"
+        elif is_open(order, self._flow):
+            mark, style = "◷", "$text-warning"
+        else:
+            mark, style = "■", "$text-muted"
+        other = one_line(order.party(self._role.other) or "")
+        what = "" if order.expected_status is None else done(self._flow, order.expected_status)
+        if order.pending:
+            when = "sent" if len(order.in_flight) == len(order.pending) else "queued"
+        else:
+            when = local_time(order.entries[-1].at, self._clock())
+        return Content.assemble(
+            (f"{mark} ", style),
+            (one_line(order.message) or "(no message)", "bold"),
+            (f"\n  {other} · {when} · {what}", "dim"),
+        )
+
+    @on(OptionList.OptionHighlighted)
+    def _tell_choice(self, event: OptionList.OptionHighlighted) -> None:
+        event.stop()
+        if event.option.id is not None:
+            self.post_message(self.Chosen(event.option.id))

@@ -1,0 +1,222 @@
+"""What the panels of both roles have in common: the orders, the chosen one, and what may be done with it.
+
+A panel reads its bloc and its orders, and sends; two of them stand side by side in one app, each with
+its own bloc. What may be sent is asked of the order's flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+from uuid import uuid4
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Label, Static
+
+from socket_bloc import (
+    ORDER_FLOW,
+    ClientType,
+    Order,
+    OrderFlow,
+    Orders,
+    OrdersCubit,
+    OrderStatus,
+    SocketBloc,
+    SocketConnectEvent,
+    Step,
+)
+from tui.binding import BlocNode
+from tui.widgets.acknowledgement import Acknowledgement
+from tui.widgets.action_bar import ActionBar
+from tui.widgets.badge import ConnectionBadge
+from tui.widgets.dialogs import ConfirmScreen, Field, FormScreen
+from tui.widgets.notices import TurnNotices
+from tui.widgets.order_list import OrderList
+from tui.widgets.text import Clock, one_line, utc_now
+from tui.widgets.timeline import Timeline
+from tui.widgets.turn import is_open, is_turn_of, may_send, turn_text, why_not
+from tui.widgets.words import Ask, words_of
+
+__all__ = ["RolePanel", "action_bindings"]
+
+WIDE = 76
+"""Columns from which the chosen order stands beside the list, not below it."""
+
+
+def action_bindings(role: ClientType) -> list[BindingType]:
+    """A key for each status of the diagram that this role sends; the action bar shows it, not the footer."""
+    return [
+        Binding(words.key, f"send('{step.status.name}')", words.label, show=False, tooltip=words.verb)
+        for step in ORDER_FLOW.steps
+        if step.sent_by is role and not step.begins_order
+        for words in (words_of(step),)
+    ]
+
+
+class RolePanel(BlocNode, Vertical):
+    """One user's orders. Subclasses say which role it is, and what else that role can do."""
+
+    ROLE: ClassVar[ClientType]
+    NOTHING_YET: ClassVar[str] = "No order yet"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("h", "toggle_history", "History", tooltip="show or hide finished orders"),
+        Binding("r", "connect", "Connect", show=False, tooltip="try to connect now"),
+    ]
+    DEFAULT_CSS: ClassVar[str] = """
+    RolePanel {
+        .top { height: auto; padding: 0 1; }
+        .name { width: 1fr; text-style: bold; }
+        .turn { height: auto; padding: 0 1; background: $panel; }
+        &.-mine .turn { background: $success-muted; }
+        .orders { height: 1fr; }
+        OrderList { height: auto; max-height: 40%; min-height: 3; }
+        .order { height: 1fr; }
+        Timeline { height: 1fr; }
+        &.-wide {
+            .orders { layout: horizontal; }
+            OrderList { width: 2fr; height: 1fr; max-height: 100%; margin-right: 1; }
+            .order { width: 3fr; }
+        }
+    }
+    """
+
+    def __init__(
+        self,
+        bloc: SocketBloc,
+        orders: OrdersCubit,
+        *,
+        flow: OrderFlow = ORDER_FLOW,
+        new_id: Callable[[], str] = lambda: uuid4().hex,
+        clock: Clock = utc_now,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        """Show `orders`, which must listen to `bloc`; both must outlive the panel."""
+        super().__init__(id=id, classes=classes)
+        self._bloc = bloc
+        self._orders = orders
+        self._flow = flow
+        self._new_id = new_id
+        self._clock = clock
+        self._chosen: str | None = None
+        self._shows_history = False
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(classes="top"):
+            yield Label(Content(f"{self.ROLE.capitalize()} {one_line(self._bloc.user_id)}"), classes="name")
+            yield ConnectionBadge(self._bloc, self._orders, clock=self._clock)
+        yield Static(classes="turn")
+        with Vertical(classes="orders"):
+            yield OrderList(self.ROLE, self._flow, clock=self._clock)
+            with Vertical(classes="order"):
+                yield Timeline(self.ROLE, self._flow, clock=self._clock)
+                yield ActionBar(self.ROLE, self._flow)
+        yield Acknowledgement(self._bloc, self._flow, clock=self._clock)
+        yield TurnNotices(self._orders, self.ROLE, self._flow)
+
+    def on_mount(self) -> None:
+        self.build_from(self._orders, self._show)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.width >= WIDE, "-wide")
+
+    @property
+    def chosen(self) -> Order | None:
+        """The order that the actions are about."""
+        return self._orders.state.by_id.get(self._chosen or "")
+
+    def choose(self, order_id: str | None) -> None:
+        """Make the actions be about this order."""
+        self._chosen = order_id
+        self._show(self._orders.state)
+
+    def _show(self, orders: Orders) -> None:
+        if self._chosen not in orders.by_id:
+            self._chosen = self._first_of(orders)
+        order = self.chosen
+        self.query_one(OrderList).show(orders, self._chosen, with_history=self._shows_history)
+        self.query_one(Timeline).show(order)
+        self.query_one(ActionBar).show(order)
+        self.set_class(order is not None and is_turn_of(self.ROLE, order, self._flow), "-mine")
+        is_empty = not orders.by_id
+        turn = Content(self.NOTHING_YET) if is_empty else turn_text(self.ROLE, order, self._flow)
+        self.query_one(".turn", Static).update(turn)
+
+    def _first_of(self, orders: Orders) -> str | None:
+        """The order to begin with: one that waits for this user, or else one that is open."""
+        waiting = [order for order in orders.by_id.values() if is_turn_of(self.ROLE, order, self._flow)]
+        unfinished = [order for order in orders.by_id.values() if is_open(order, self._flow)]
+        return next((order.order_id for order in (*waiting, *unfinished)), None)
+
+    # What the user does
+
+    @on(OrderList.Chosen)
+    def _on_chosen(self, event: OrderList.Chosen) -> None:
+        event.stop()
+        if event.order_id != self._chosen:
+            self.choose(event.order_id)
+
+    @on(ActionBar.Pressed)
+    def _on_pressed(self, event: ActionBar.Pressed) -> None:
+        event.stop()
+        self._begin(event.step)
+
+    def action_send(self, name: str) -> None:
+        """Send the status of this name, or say why it may not be sent."""
+        for step in self._flow.steps:
+            if step.status.name == name:
+                self._begin(step)
+
+    def action_toggle_history(self) -> None:
+        """Show or hide the finished orders."""
+        self._shows_history = not self._shows_history
+        self._show(self._orders.state)
+
+    def action_connect(self) -> None:
+        """Connect now, where there is no connection."""
+        if self._bloc.is_connected:
+            self.notify("You are connected.", markup=False)
+        else:
+            self._bloc.add(SocketConnectEvent())
+
+    def send(self, order_status: OrderStatus) -> None:
+        """Send a status; the line at the bottom tells what becomes of it."""
+        message_id = self._orders.send(order_status)
+        self.query_one(Acknowledgement).sent(message_id, order_status)
+
+    def _begin(self, step: Step) -> None:
+        """Ask what there is to ask, and send."""
+        order = self.chosen
+        if not self._is_allowed(step, order) or order is None:
+            return
+        words = words_of(step)
+        finish = partial(self._finish, step, order.order_id)
+        match words.ask:
+            case Ask.NOTHING:
+                finish()
+            case Ask.CONFIRMATION:
+                question = f"{one_line(order.message)}\n\n{words.verb.capitalize()}? There is no way back."
+                screen = ConfirmScreen(question, yes=words.label, no="Keep")
+                self.app.push_screen(screen, lambda yes: finish() if yes else None)
+            case Ask.MESSAGE:
+                form = FormScreen(words.verb.capitalize(), [Field("Message")], go=words.label)
+                self.app.push_screen(form, lambda lines: finish(*lines) if lines else None)
+
+    def _finish(self, step: Step, order_id: str, message: str = "") -> None:
+        # The order may have gone on while the user was asked.
+        if self._is_allowed(step, self._orders.state.by_id.get(order_id)):
+            self.send(OrderStatus.of(step.status, order_id=order_id, message=message))
+
+    def _is_allowed(self, step: Step, order: Order | None) -> bool:
+        """Whether it may be sent now; if not, the user is told why, and whose turn it is."""
+        if may_send(step, self.ROLE, order, self._flow):
+            return True
+        title = f"{words_of(step).label}: not now"
+        text = f"{why_not(step, order, self._flow)}\n{turn_text(self.ROLE, order, self._flow).plain}"
+        self.notify(text, title=title, severity="warning", markup=False)
+        return False
