@@ -8,23 +8,17 @@ guest; neither is known here. A connection costs no task, no queue, no lock and 
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
-import struct
-from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Final, Protocol, cast
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN, SEND_EOF
-from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
 
 from server_stub.assembler import Assembler, MessageError
 from server_stub.deadlines import Deadlines
-from server_stub.http import HttpError, refuse_unreadable
-from socket_bloc.frames import MAX_FRAME_SIZE, SUBPROTOCOL, CloseCode
+from server_stub.protocol import RelayProtocol, RequestReader, text_frame
+from socket_bloc.frames import CloseCode
 
 __all__ = ["Connection", "Guest", "Host"]
 
@@ -39,17 +33,7 @@ CLOSE_TIMEOUT: Final = 3.0
 HIGH_WATER: Final = 128 * 1024
 """Bytes waiting to be written above which nothing more is read or replayed."""
 MAX_WRITE_BUFFER: Final = 1024 * 1024
-MAX_REQUEST: Final = 32 * 1024
-"""Bytes of a request, all its headers together."""
-_MAX_CONTROL_PAYLOAD: Final = 125
 _INTERNAL_ERROR: Final = 1011
-_NO_CLOSE_FRAME: Final = 1006
-_HEADER_16: Final = struct.Struct("!BBH").pack
-_HEADER_64: Final = struct.Struct("!BBQ").pack
-
-# The library would log each opening and closing a second time, and at DEBUG what was said.
-_library_log = logging.getLogger("server_stub.websockets")
-_library_log.setLevel(logging.WARNING)
 
 
 class Guest(Protocol):
@@ -93,16 +77,6 @@ class Host(Protocol):
         ...
 
 
-class _Protocol(ServerProtocol):
-    def __init__(self) -> None:
-        # A control frame may come between two fragments when the message has no byte to spare.
-        super().__init__(max_size=MAX_FRAME_SIZE + _MAX_CONTROL_PAYLOAD, logger=_library_log)
-
-    def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
-        # Whether it matters that none was chosen is for the host to say.
-        return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in subprotocols else None
-
-
 class Connection(asyncio.Protocol):
     """A connection, from its first byte to its last."""
 
@@ -126,9 +100,9 @@ class Connection(asyncio.Protocol):
         self._host = host
         self._guest: Guest | None = None
         self._transport = cast(asyncio.Transport, None)  # comes with connection_made
-        self._protocol = _Protocol()
+        self._protocol = RelayProtocol()
         self._assembler = Assembler()
-        self._request: bytearray | None = bytearray()  # None once it is answered
+        self._request: RequestReader | None = RequestReader(self._protocol)  # None once it is answered
         self._unread: list[Frame] = []
         self._is_paused = False
         self._buffered = 0  # what waited to be written when the deadline was set
@@ -163,7 +137,7 @@ class Connection(asyncio.Protocol):
         # Spread, so that those who came together are not pinged together.
         self._set_deadline(PING_INTERVAL * random.uniform(0.5, 1.0))
         guest.opened()
-        if early := request.partition(b"\r\n\r\n")[2]:
+        if early := request.rest:
             self._receive(early)
 
     def respond(self, response: Response) -> None:
@@ -176,15 +150,7 @@ class Connection(asyncio.Protocol):
         """Send an encoded text; it goes nowhere where the connection is not open any more."""
         if self._protocol.state is not OPEN:
             return
-        # One unmasked frame each time: its header is made more quickly here than by the library.
-        length = len(text)
-        if length < 126:
-            header = bytes((0x81, length))
-        elif length < 65536:
-            header = _HEADER_16(0x81, 126, length)
-        else:
-            header = _HEADER_64(0x81, 127, length)
-        self._transport.write(header + text)
+        self._transport.write(text_frame(text))
         if self._is_paused and self._transport.get_write_buffer_size() > MAX_WRITE_BUFFER:
             self.fail(CloseCode.SLOW_READER, "too much waits to be read")
 
@@ -253,7 +219,7 @@ class Connection(asyncio.Protocol):
         self._request = None
         self._protocol.receive_eof()
         if self._guest is not None:
-            self._guest.lost(self._close_code())
+            self._guest.lost(self._protocol.first_close_code)
         self._host.disconnected(self)
 
     def on_deadline(self, now: float) -> None:
@@ -277,28 +243,20 @@ class Connection(asyncio.Protocol):
 
     # The request.
 
-    def _read_request(self, request: bytearray, data: bytes) -> None:
-        # Nothing that follows the request may reach the protocol before the answer does.
-        known = len(request)
-        request += data
-        end = request.find(b"\r\n\r\n", max(0, known - 3))
-        self._protocol.receive_data(data if end < 0 else data[: end + 4 - known])
-        for event in self._protocol.events_received():
-            self._host.requested(self, cast(Request, event))
-            if self._request is not None:  # it is answered later
-                self._transport.pause_reading()
-        if self._request is None:
-            return
-        if self._protocol.eof_sent:  # the protocol gave up on it, with an answer of its own or without
-            self._request = None
-            if self._protocol.writes == [SEND_EOF]:
-                self._transport.write(refuse_unreadable(request).response.serialize())
-            self._flush()
-        elif len(request) > MAX_REQUEST:
-            reason = f"a request has at most {MAX_REQUEST} bytes"
-            self.respond(HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason).response)
+    def _read_request(self, reader: RequestReader, data: bytes) -> None:
+        match reader.read(data):
+            case Request() as request:
+                self._host.requested(self, request)
+                if self._request is not None:  # it is answered later
+                    self._transport.pause_reading()
+            case Response() as response:
+                self.respond(response)
+            case None:
+                if self._protocol.eof_sent:
+                    self._request = None
+                    self._flush()
 
-    def _take_request(self) -> bytearray | None:
+    def _take_request(self) -> RequestReader | None:
         request, self._request = self._request, None
         if request is not None:
             self._transport.resume_reading()
@@ -306,7 +264,7 @@ class Connection(asyncio.Protocol):
 
     # The frames.
 
-    def _receive(self, data: bytes | bytearray) -> None:
+    def _receive(self, data: bytes) -> None:
         self._protocol.receive_data(data)
         self._flush()  # answers of the protocol itself
         self._handle(cast("list[Frame]", self._protocol.events_received()))
@@ -316,7 +274,7 @@ class Connection(asyncio.Protocol):
             if self._is_paused:  # what answers these would only pile up
                 self._unread += frames[index:]
                 return
-            if self._has_hung_up:
+            if self._protocol.has_hung_up:  # (what came before the other's close frame still counts)
                 return
             if frame.opcode is Opcode.PONG:
                 self._pong_received()
@@ -334,16 +292,6 @@ class Connection(asyncio.Protocol):
             sent = self._pong_due - PONG_TIMEOUT
             self._pong_due = None
             self._host.deadlines.set(self, sent + PING_INTERVAL)
-
-    @property
-    def _has_hung_up(self) -> bool:
-        """Whether it was this side that closed. (What came before the other's close frame still counts.)"""
-        return self._protocol.close_sent is not None and not self._protocol.close_rcvd_then_sent
-
-    def _close_code(self) -> int:
-        protocol = self._protocol
-        first = protocol.close_sent if self._has_hung_up else protocol.close_rcvd
-        return _NO_CLOSE_FRAME if first is None else int(first.code)
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():

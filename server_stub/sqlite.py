@@ -1,4 +1,4 @@
-"""The store of a ledger in SQLite: all of its SQL, and what one writer may keep in memory.
+"""The store of a ledger in SQLite, with what its one writer may keep in memory.
 
 There is one connection that writes, and only this process has it: so what was read or written can be
 remembered until it is forgotten on purpose. Readers of feeds have a connection of their own, which sees
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final
 
+from server_stub import sqlite_statements as sql
 from server_stub.ledger import LedgerError
 from server_stub.recent import Recent
 from server_stub.records import Draft, Entry, User
@@ -29,55 +29,8 @@ MERGE_SIZE: Final = 4096
 _MAX_REMEMBERED: Final = 20_000
 """Users, and open orders, that are kept in memory; each takes some hundreds of bytes."""
 
-_SELECT_ENTRIES: Final = (
-    "SELECT s.by_client, c.id, v.id, s.client_seq, s.serviceman_seq,"
-    " o.id, s.message_id, s.status, s.status_name, s.message, s.at"
-)
-_JOIN_ENTRIES: Final = (
-    " CROSS JOIN orders o ON o.key = s.order_key"
-    " CROSS JOIN users c ON c.key = s.client CROSS JOIN users v ON v.key = s.serviceman"
-)
-_USER_KEY: Final = "SELECT key FROM users WHERE id = ? AND is_client = ?"
-_RECENT: Final = (
-    f"{_SELECT_ENTRIES} FROM statuses s {_JOIN_ENTRIES}"
-    " WHERE s.key > (SELECT merged FROM relay) ORDER BY s.key"
-)
-_FEED: Final = (
-    f"{_SELECT_ENTRIES} FROM feeds f CROSS JOIN statuses s ON s.key = f.status {_JOIN_ENTRIES}"
-    f" WHERE f.user = ({_USER_KEY}) AND f.seq > ? AND f.seq < ? ORDER BY f.seq LIMIT ?"
-)
-_SENT: Final = (
-    f"{_SELECT_ENTRIES} FROM json_each(?) d CROSS JOIN sent x CROSS JOIN statuses s ON s.key = x.status {_JOIN_ENTRIES}"
-    " WHERE x.user = json_extract(d.value, '$[0]') AND x.message_id = json_extract(d.value, '$[1]')"
-)
-_HEAD: Final = "SELECT coalesce(max(seq), 0) FROM feeds WHERE user = "
-_OLDEST_OPEN: Final = {
-    role: f"SELECT min({role}_first) FROM orders WHERE {role} = ({_USER_KEY}) AND is_open"
-    for role in ClientType
-}
-_ORDER: Final = (
-    "SELECT o.key, c.id, v.id, o.status FROM orders o"
-    " JOIN users c ON c.key = o.client JOIN users v ON v.key = o.serviceman WHERE o.id = ?"
-)
 _NEVER: Final = 2**63 - 1
-_INSERT_USER: Final = "INSERT INTO users (key, id, is_client) VALUES (?, ?, ?)"
-_INSERT_ORDER: Final = (
-    "INSERT INTO orders (key, id, client, serviceman, client_first, serviceman_first, status, is_open)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_UPDATE_ORDER: Final = "UPDATE orders SET status = ?, is_open = ? WHERE key = ?"
-_INSERT_STATUS: Final = (
-    "INSERT INTO statuses (order_key, by_client, client, client_seq, serviceman, serviceman_seq,"
-    " message_id, status, status_name, message, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_MERGE: Final = (
-    "INSERT INTO feeds SELECT client, client_seq, key FROM statuses WHERE key > (SELECT merged FROM relay)"
-    " UNION ALL SELECT serviceman, serviceman_seq, key FROM statuses WHERE key > (SELECT merged FROM relay)"
-    " ORDER BY 1, 2",
-    "INSERT INTO sent SELECT iif(by_client, client, serviceman), message_id, key FROM statuses"
-    " WHERE key > (SELECT merged FROM relay) ORDER BY 1, 2",
-    "UPDATE relay SET merged = (SELECT coalesce(max(key), 0) FROM statuses)",
-)
+"""A number that no feed reaches."""
 
 
 class _User:
@@ -112,7 +65,7 @@ class SqliteStore:
         self._orders: dict[str, _Order] = {}
         self._repeated: dict[tuple[User, str], Entry] = {}
         self._recent = Recent()
-        for row in _select(self._reader, _RECENT):
+        for row in _select(self._reader, sql.RECENT):
             self._recent.stage(_entry(row))
         self._recent.settle()
         self._last_user_key = self._last_key("users")
@@ -135,11 +88,7 @@ class SqliteStore:
 
     def begin(self, drafts: Sequence[Draft]) -> None:
         """Begin the transaction. A file that was removed or replaced under its relay takes no more."""
-        try:
-            inode = os.stat(self._file.path).st_ino
-        except OSError:
-            inode = None
-        if inode != self._file.inode:
+        if not self._file.is_in_place:
             raise LedgerError(f"the database {self._file.path} was removed or replaced; restart the relay")
         _keep_newer_half(self._users)
         _keep_newer_half(self._orders)
@@ -150,7 +99,7 @@ class SqliteStore:
         """The order of this id."""
         order = self._orders.get(order_id)
         if order is None:
-            rows = _select(self._writer, _ORDER, order_id)
+            rows = _select(self._writer, sql.ORDER, order_id)
             if not rows:
                 return None
             key, client_id, serviceman_id, status = rows[0]
@@ -201,10 +150,10 @@ class SqliteStore:
 
     def write(self) -> None:
         """Write what was staged into the transaction."""
-        self._execute_many(_INSERT_USER, self._new_users)
-        self._execute_many(_INSERT_ORDER, list(self._new_orders.values()))
-        self._execute_many(_UPDATE_ORDER, list(self._changed_orders.values()))
-        self._execute_many(_INSERT_STATUS, self._new_statuses)
+        self._execute_many(sql.INSERT_USER, self._new_users)
+        self._execute_many(sql.INSERT_ORDER, list(self._new_orders.values()))
+        self._execute_many(sql.UPDATE_ORDER, list(self._changed_orders.values()))
+        self._execute_many(sql.INSERT_STATUS, self._new_statuses)
 
     def commit(self) -> None:
         """Make the transaction durable."""
@@ -238,7 +187,7 @@ class SqliteStore:
         """Sort the recent entries into the feeds and the message ids of their users."""
         self._execute("BEGIN IMMEDIATE")
         try:
-            for statement in _MERGE:
+            for statement in sql.MERGE:
                 self._execute(statement)
             self._execute("COMMIT")
         except LedgerError:
@@ -257,7 +206,7 @@ class SqliteStore:
         recent = self._recent.feed(user)
         if recent:
             return recent[-1].seq(user)
-        return _select(self._reader, f"{_HEAD} ({_USER_KEY})", *_row_of(user))[0][0]
+        return _select(self._reader, f"{sql.HEAD} ({sql.USER_KEY})", *_row_of(user))[0][0]
 
     def feed(self, user: User, after: int, limit: int) -> list[Entry]:
         """At most `limit` entries of the feed of `user`, those that follow number `after`."""
@@ -265,13 +214,13 @@ class SqliteStore:
         first = recent[0].seq(user) if recent else _NEVER
         if after + 1 >= first:
             return list(recent[after + 1 - first : after + 1 - first + limit])
-        rows = _select(self._reader, _FEED, *_row_of(user), after, first, limit)
+        rows = _select(self._reader, sql.FEED, *_row_of(user), after, first, limit)
         page = [_entry(row) for row in rows]
         return page + list(recent[: limit - len(page)])
 
     def oldest_open(self, user: User) -> int | None:
         """The number in the feed of `user` at which the oldest of their open orders began."""
-        return _select(self._reader, _OLDEST_OPEN[user.role], *_row_of(user))[0][0]
+        return _select(self._reader, sql.OLDEST_OPEN[user.role], *_row_of(user))[0][0]
 
     def close(self) -> None:
         """Let go of the database."""
@@ -280,24 +229,24 @@ class SqliteStore:
     # What is remembered.
 
     def _look_up(self, drafts: Sequence[Draft]) -> None:
-        """Find what was sent before under the drafts' message ids; all at once costs a sixth of one by one."""
+        """Find what was sent before under these message ids; all at once costs a sixth of one by one."""
         keys: list[tuple[int, str]] = []
         for draft in drafts:
             user = self._user(draft.sender)
             if user is not None:
                 keys.append((user.key, draft.message_id))
-        entries = [_entry(row) for row in _select(self._writer, _SENT, json.dumps(keys))] if keys else []
+        entries = [_entry(row) for row in _select(self._writer, sql.SENT, json.dumps(keys))] if keys else []
         self._repeated = {(entry.sender, entry.message_id): entry for entry in entries}
 
     def _user(self, user: User) -> _User | None:
         known = self._users.get(user)
         if known is None:
-            rows = _select(self._writer, _USER_KEY, *_row_of(user))
+            rows = _select(self._writer, sql.USER_KEY, *_row_of(user))
             if not rows:
                 return None
             (key,) = rows[0]
             recent = self._recent.feed(user)
-            head = recent[-1].seq(user) if recent else _select(self._writer, f"{_HEAD} ?", key)[0][0]
+            head = recent[-1].seq(user) if recent else _select(self._writer, f"{sql.HEAD} ?", key)[0][0]
             known = self._users[user] = _User(key, head)
         return known
 
@@ -310,25 +259,25 @@ class SqliteStore:
     def _last_key(self, table: str) -> int:
         return _select(self._writer, f"SELECT coalesce(max(key), 0) FROM {table}")[0][0]
 
-    def _execute(self, sql: str) -> None:
+    def _execute(self, statement: str) -> None:
         try:
-            self._writer.execute(sql)
+            self._writer.execute(statement)
         except sqlite3.Error as error:
             raise LedgerError(f"SQLite: {error}") from None
 
-    def _execute_many(self, sql: str, rows: list[tuple[object, ...]]) -> None:
+    def _execute_many(self, statement: str, rows: list[tuple[object, ...]]) -> None:
         if not rows:
             return
         try:
-            self._writer.executemany(sql, rows)
+            self._writer.executemany(statement, rows)
         except sqlite3.Error as error:
             raise LedgerError(f"SQLite: {error}") from None
 
 
-def _select(connection: sqlite3.Connection, sql: str, *parameters: object) -> list[Any]:
+def _select(connection: sqlite3.Connection, query: str, *parameters: object) -> list[Any]:
     # All rows at once: a half-read query would hold its snapshot, and so the checkpoint.
     try:
-        return connection.execute(sql, parameters).fetchall()
+        return connection.execute(query, parameters).fetchall()
     except sqlite3.Error as error:
         raise LedgerError(f"SQLite: {error}") from None
 

@@ -50,11 +50,19 @@ class SqliteFile(NamedTuple):
     """An open database: its file, its name, the one connection that writes, and one that reads."""
 
     path: str
-    inode: int
     epoch: str
     writer: sqlite3.Connection
     reader: sqlite3.Connection
     lock: int
+    identity: tuple[int, int]
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file at `path` is still the one that is open."""
+        try:
+            return _identity(self.path) == self.identity
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Close both connections, then give the lock back."""
@@ -104,9 +112,12 @@ def _refuse_foreign_file(path: str) -> None:
         raise LedgerError(f"cannot open the database {path}: {error.strerror}") from None
     if not header:
         return
-    application_id = int.from_bytes(header[68:72], "big")
+    version, application_id = (int.from_bytes(header[at : at + 4], "big") for at in (60, 68))
     if not header.startswith(b"SQLite format 3\0") or application_id != _APPLICATION_ID:
         raise LedgerError(f"{path} is not a database of this relay; it was left as it is")
+    if version != _SCHEMA_VERSION:
+        reason = f"its schema has version {version}, and this relay knows version {_SCHEMA_VERSION}"
+        raise LedgerError(f"cannot use the database {path}: {reason}")
 
 
 def _lock(path: str) -> int:
@@ -125,13 +136,9 @@ def _lock(path: str) -> int:
 def _open(path: str, lock: int) -> SqliteFile:
     writer = _connect(path)
     try:
-        (version,) = writer.execute("PRAGMA user_version").fetchone()
         (tables,) = writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if not tables:
             _create(writer)
-        elif version != _SCHEMA_VERSION:
-            reason = f"its schema has version {version}, and this relay knows version {_SCHEMA_VERSION}"
-            raise LedgerError(f"cannot use the database {path}: {reason}")
         _make_durable(writer)
         writer.execute("UPDATE relay SET touched = touched + 1")  # a file that cannot be written is found now
         (epoch,) = writer.execute("SELECT epoch FROM relay").fetchone()
@@ -140,7 +147,12 @@ def _open(path: str, lock: int) -> SqliteFile:
     except BaseException:
         writer.close()
         raise
-    return SqliteFile(path, Path(path).stat().st_ino, epoch, writer, reader, lock)
+    return SqliteFile(path, epoch, writer, reader, lock, _identity(path))
+
+
+def _identity(path: str) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
 
 
 def _connect(path: str) -> sqlite3.Connection:

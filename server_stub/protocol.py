@@ -1,0 +1,102 @@
+"""`websockets`' sans-I/O server, with this relay's choices: what it reads first, and what it does not offer.
+
+No compression, one subprotocol, small messages. The request is read with care: nothing that follows it
+reaches the parser of frames before the answer has gone out.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final, cast
+
+from websockets.http11 import Request, Response
+from websockets.protocol import SEND_EOF
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from server_stub.http import HttpError, refuse_unreadable
+from socket_bloc.frames import MAX_FRAME_SIZE, SUBPROTOCOL
+
+__all__ = ["NO_CLOSE_FRAME", "RelayProtocol", "RequestReader", "text_frame"]
+
+NO_CLOSE_FRAME: Final = 1006
+MAX_REQUEST: Final = 32 * 1024
+"""Bytes of a request, all its headers together."""
+_MAX_CONTROL_PAYLOAD: Final = 125
+_END_OF_REQUEST: Final = b"\r\n\r\n"
+_HEADER_16: Final = struct.Struct("!BBH").pack
+_HEADER_64: Final = struct.Struct("!BBQ").pack
+
+# The library would log each opening and closing a second time, and at DEBUG what was said.
+_library_log = logging.getLogger("server_stub.websockets")
+_library_log.setLevel(logging.WARNING)
+
+
+class RelayProtocol(ServerProtocol):
+    """One connection's protocol."""
+
+    def __init__(self) -> None:
+        # A control frame may come between two fragments of a message that has no byte to spare.
+        super().__init__(max_size=MAX_FRAME_SIZE + _MAX_CONTROL_PAYLOAD, logger=_library_log)
+
+    def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
+        """Ours, if it is offered. Whether it must be is for others to say."""
+        return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in subprotocols else None
+
+    @property
+    def has_hung_up(self) -> bool:
+        """Whether this side was the first to close."""
+        return self.close_sent is not None and not self.close_rcvd_then_sent
+
+    @property
+    def first_close_code(self) -> int:
+        """The close code of the side that closed first; 1006 where neither did."""
+        close = self.close_sent if self.has_hung_up else self.close_rcvd
+        return NO_CLOSE_FRAME if close is None else int(close.code)
+
+
+class RequestReader:
+    """Reads the request of a connection."""
+
+    __slots__ = ("_head", "_protocol")
+
+    def __init__(self, protocol: RelayProtocol) -> None:
+        self._protocol = protocol
+        self._head = bytearray()
+
+    def read(self, data: bytes) -> Request | Response | None:
+        """Take bytes: the request when it is complete, or the response where there can be none.
+
+        None asks for more, or says that the protocol has given up and answered by itself.
+        """
+        known = len(self._head)
+        self._head += data
+        end = self._head.find(_END_OF_REQUEST, max(0, known - len(_END_OF_REQUEST) + 1))
+        until = len(data) if end < 0 else end + len(_END_OF_REQUEST) - known
+        self._protocol.receive_data(data[:until])
+        for event in self._protocol.events_received():
+            return cast(Request, event)
+        if self._protocol.writes == [SEND_EOF]:  # unreadable, and the protocol would not say so
+            self._protocol.writes.insert(0, refuse_unreadable(self._head).response.serialize())
+        elif not self._protocol.eof_sent and len(self._head) > MAX_REQUEST:
+            reason = f"a request has at most {MAX_REQUEST} bytes"
+            return HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason).response
+        return None
+
+    @property
+    def rest(self) -> bytes:
+        """What has come behind the request."""
+        return bytes(self._head.partition(_END_OF_REQUEST)[2])
+
+
+def text_frame(text: bytes) -> bytes:
+    """A text, encoded, as the one unmasked frame that a server sends: quicker than by the library."""
+    length = len(text)
+    if length < 126:
+        return bytes((0x81, length)) + text
+    if length < 65536:
+        return _HEADER_16(0x81, 126, length) + text
+    return _HEADER_64(0x81, 127, length) + text

@@ -1,0 +1,75 @@
+"""What `sqlite` says to SQLite. The schema is in `sqlite_file`.
+
+The joins are `CROSS JOIN`s, which SQLite does in the order in which they stand.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from socket_bloc.order_status import ClientType
+
+__all__ = [
+    "FEED",
+    "HEAD",
+    "INSERT_ORDER",
+    "INSERT_STATUS",
+    "INSERT_USER",
+    "MERGE",
+    "OLDEST_OPEN",
+    "ORDER",
+    "RECENT",
+    "SENT",
+    "UPDATE_ORDER",
+    "USER_KEY",
+]
+
+_SELECT_ENTRIES: Final = (
+    "SELECT s.by_client, c.id, v.id, s.client_seq, s.serviceman_seq,"
+    " o.id, s.message_id, s.status, s.status_name, s.message, s.at"
+)
+_JOIN_ENTRIES: Final = (
+    " CROSS JOIN orders o ON o.key = s.order_key"
+    " CROSS JOIN users c ON c.key = s.client CROSS JOIN users v ON v.key = s.serviceman"
+)
+USER_KEY: Final = "SELECT key FROM users WHERE id = ? AND is_client = ?"
+RECENT: Final = (
+    f"{_SELECT_ENTRIES} FROM statuses s {_JOIN_ENTRIES}"
+    " WHERE s.key > (SELECT merged FROM relay) ORDER BY s.key"
+)
+FEED: Final = (
+    f"{_SELECT_ENTRIES} FROM feeds f CROSS JOIN statuses s ON s.key = f.status {_JOIN_ENTRIES}"
+    f" WHERE f.user = ({USER_KEY}) AND f.seq > ? AND f.seq < ? ORDER BY f.seq LIMIT ?"
+)
+SENT: Final = (
+    f"{_SELECT_ENTRIES} FROM json_each(?) d CROSS JOIN sent x"
+    f" CROSS JOIN statuses s ON s.key = x.status {_JOIN_ENTRIES}"
+    " WHERE x.user = json_extract(d.value, '$[0]') AND x.message_id = json_extract(d.value, '$[1]')"
+)
+HEAD: Final = "SELECT coalesce(max(seq), 0) FROM feeds WHERE user = "
+OLDEST_OPEN: Final = {
+    role: f"SELECT min({role}_first) FROM orders WHERE {role} = ({USER_KEY}) AND is_open"
+    for role in ClientType
+}
+ORDER: Final = (
+    "SELECT o.key, c.id, v.id, o.status FROM orders o"
+    " JOIN users c ON c.key = o.client JOIN users v ON v.key = o.serviceman WHERE o.id = ?"
+)
+INSERT_USER: Final = "INSERT INTO users (key, id, is_client) VALUES (?, ?, ?)"
+INSERT_ORDER: Final = (
+    "INSERT INTO orders (key, id, client, serviceman, client_first, serviceman_first, status, is_open)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+UPDATE_ORDER: Final = "UPDATE orders SET status = ?, is_open = ? WHERE key = ?"
+INSERT_STATUS: Final = (
+    "INSERT INTO statuses (order_key, by_client, client, client_seq, serviceman, serviceman_seq,"
+    " message_id, status, status_name, message, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+MERGE: Final = (
+    "INSERT INTO feeds SELECT client, client_seq, key FROM statuses WHERE key > (SELECT merged FROM relay)"
+    " UNION ALL SELECT serviceman, serviceman_seq, key FROM statuses WHERE key > (SELECT merged FROM relay)"
+    " ORDER BY 1, 2",
+    "INSERT INTO sent SELECT iif(by_client, client, serviceman), message_id, key FROM statuses"
+    " WHERE key > (SELECT merged FROM relay) ORDER BY 1, 2",
+    "UPDATE relay SET merged = (SELECT coalesce(max(key), 0) FROM statuses)",
+)
