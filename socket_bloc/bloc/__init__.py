@@ -7,8 +7,8 @@ Tests of a bloc are written with `socket_bloc.bloc.testing`.
 
 from __future__ import annotations
 
-from socket_bloc.bloc._handling import EventHandler
 from socket_bloc.bloc._lane import EventMapper, EventTransformer
+from socket_bloc.bloc._run import EventHandler
 from socket_bloc.bloc.base import BlocBase
 from socket_bloc.bloc.bloc import Bloc
 from socket_bloc.bloc.change import Change
@@ -22,6 +22,7 @@ from socket_bloc.bloc.errors import (
     MissingHandlerError,
 )
 from socket_bloc.bloc.observer import BlocObserver, MultiBlocObserver
+from socket_bloc.bloc.replay import Redo, ReplayBloc, ReplayCubit, ReplayEvent, Undo
 from socket_bloc.bloc.transformers import concurrent, debounce, droppable, restartable, sequential, throttle
 from socket_bloc.bloc.transition import Transition
 
@@ -41,7 +42,12 @@ __all__ = [
     "EventTransformer",
     "MissingHandlerError",
     "MultiBlocObserver",
+    "Redo",
+    "ReplayBloc",
+    "ReplayCubit",
+    "ReplayEvent",
     "Transition",
+    "Undo",
     "concurrent",
     "debounce",
     "droppable",

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from functools import partial
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeVar
 
 from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, OnCompleted, OnError, OnNext, SchedulerBase
 from reactivex.internal import noop
 
-from socket_bloc.bloc._run import Run
+from socket_bloc.bloc._run import EventHandler, Run
 from socket_bloc.bloc._work import Work
-from socket_bloc.bloc.emitter import Emitter
 
-__all__ = ["EventHandler", "Handling"]
+__all__ = ["Handling"]
 
 Event = TypeVar("Event")
 State = TypeVar("State")
-
-EventHandler: TypeAlias = Callable[[Event, Emitter[State]], Awaitable[None] | None]
-"""A function of an event and an `Emitter`; it is run inline; what it gives to be awaited is awaited."""
 
 
 class Handling(Observable[Event], Generic[Event, State]):
@@ -51,5 +45,5 @@ class Handling(Observable[Event], Generic[Event, State]):
         if isinstance(on_next, ObserverBase):
             on_completed = on_next.on_completed
         run = Run(self._work, self._event, on_completed or noop)
-        run.start(partial(self._handler, self._event, Emitter(run)), self._context)
+        run.start(self._handler, self._context)
         return run

@@ -14,7 +14,7 @@ from reactivex.disposable import Disposable
 
 from socket_bloc.bloc._batch import batch
 
-__all__ = ["EventMapper", "EventTransformer", "Lane"]
+__all__ = ["Draining", "EventMapper", "EventTransformer", "Lane"]
 
 Event = TypeVar("Event")
 
@@ -25,6 +25,10 @@ EventTransformer: TypeAlias = Callable[[Observable[Event], EventMapper[Event]], 
 """Makes of the events and the mapper one Observable, to which the bloc subscribes."""
 
 _NOT_YET: Final = Disposable()
+
+
+class Draining(Observable[Event]):
+    """A pipeline that a closing bloc lets run to its end."""
 
 
 class Lane(DisposableBase, Generic[Event]):

@@ -11,7 +11,7 @@ from reactivex.disposable import SingleAssignmentDisposable
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
 from socket_bloc.bloc._broadcast import Broadcast
-from socket_bloc.bloc.transformers import Draining, EventMapper, EventTransformer
+from socket_bloc.bloc._lane import Draining, EventMapper, EventTransformer
 
 __all__ = ["Pipeline"]
 

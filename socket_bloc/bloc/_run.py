@@ -7,7 +7,7 @@ import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable
 from contextvars import Context, ContextVar
 from enum import Enum, auto
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from reactivex import Observable
 from reactivex.abc import DisposableBase, OnCompleted
@@ -15,13 +15,17 @@ from reactivex.internal import noop
 
 from socket_bloc.bloc._feed import Feed
 from socket_bloc.bloc._work import Work
+from socket_bloc.bloc.emitter import Emitter
 from socket_bloc.bloc.errors import EmitterError
 
-__all__ = ["Run"]
+__all__ = ["EventHandler", "Run", "current_run"]
 
 Event = TypeVar("Event")
 State = TypeVar("State")
 T = TypeVar("T")
+
+EventHandler: TypeAlias = Callable[[Event, Emitter[State]], Awaitable[None] | None]
+"""A function of an event and an `Emitter`; it is run inline; what it gives to be awaited is awaited."""
 
 _EMIT_AFTER_END = (
     "emit was called after an event handler completed normally. "
@@ -66,14 +70,16 @@ class Run(DisposableBase, Generic[Event, State]):
         """Whether a source that the handler listens to has not ended."""
         return bool(self._feeds) and not all(feed.ended.done() for feed in self._feeds)
 
-    def belongs_to(self, work: Work[Any, Any]) -> bool:
-        """Whether this is a run of that work."""
-        return self._work is work
+    @classmethod
+    def current(cls, work: Work[Any, Any]) -> Run[Any, Any] | None:
+        """The run of `work` whose handler is the caller, or started what is; if there is one."""
+        run = current_run.get()
+        return run if run is not None and run._work is work else None
 
-    def start(self, call: Callable[[], Awaitable[None] | None], context: Context) -> None:
+    def start(self, handler: EventHandler[Event, State], context: Context) -> None:
         """Call the handler; to its end where it is a plain function, else go on in a task."""
         try:
-            task = context.run(self._call, call)
+            task = context.run(self._call, handler)
         except Exception as error:
             self._end(error)
         except BaseException:  # to be let through, but with nobody left waiting for this run
@@ -108,10 +114,12 @@ class Run(DisposableBase, Generic[Event, State]):
         if self._phase is Phase.ENDED:
             raise EmitterError(_EMIT_AFTER_END)
         if self._phase is not Phase.RUNNING:
-            return _cancelled()
+            nothing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            nothing.cancel()
+            return nothing
         feed = Feed(source, on_data, on_error, self._work)
         self._feeds = (*(feed for feed in self._feeds if not feed.ended.done()), feed)
-        if self._work.is_closing and self.is_listening:
+        if not feed.ended.done() and (self.is_over or self._work.is_closing):
             self.abandon()
         return feed.ended
 
@@ -148,9 +156,9 @@ class Run(DisposableBase, Generic[Event, State]):
         if self._task is not None and self._phase is not Phase.CLOSING:
             self._task.cancel()
 
-    def _call(self, call: Callable[[], Awaitable[None] | None]) -> asyncio.Future[None] | None:
+    def _call(self, handler: EventHandler[Event, State]) -> asyncio.Future[None] | None:
         current_run.set(self)
-        result = call()
+        result = handler(self._event, Emitter(self))
         return asyncio.ensure_future(result) if isinstance(result, Awaitable) else None
 
     def _end_task(self, task: asyncio.Future[None]) -> None:
@@ -158,7 +166,9 @@ class Run(DisposableBase, Generic[Event, State]):
         self._task = None  # else each would keep the other, by way of the context
         if task.cancelled():
             self.abandon()
-        self._end(None if task.cancelled() else task.exception())
+            self._end(None)
+        else:
+            self._end(task.exception())
 
     def _end(self, error: BaseException | None) -> None:
         if error is None and self._phase is Phase.RUNNING and self.is_listening:
@@ -173,15 +183,9 @@ class Run(DisposableBase, Generic[Event, State]):
 
 
 current_run: ContextVar[Run[Any, Any] | None] = ContextVar("current_run", default=None)
-"""The run whose handler is the caller, or started what is."""
+"""The run whose handler is the caller, or started what is; set to None for what is none of its doing."""
 
 
 def _has_not_begun(task: asyncio.Future[None]) -> bool:
     coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
     return inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
-
-
-def _cancelled() -> asyncio.Future[None]:
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    future.cancel()
-    return future

@@ -119,9 +119,15 @@ class BlocBase(Generic[State]):
         return not (self._has_emitted and state == self._state)
 
     def _change(self, state: State) -> None:
+        self._tell_change(state)
+        self._set(state)
+
+    def _tell_change(self, state: State) -> None:
         change = Change(current_state=self._state, next_state=state)
         self._observer.on_change(self, change)
         self.on_change(change)
+
+    def _set(self, state: State) -> None:
         self._state = state
         self._has_emitted = True
         self._states.push(state)

@@ -6,14 +6,14 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
-from socket_bloc.bloc._handling import EventHandler, Handling
+from socket_bloc.bloc._handling import Handling
 from socket_bloc.bloc._inbox import Inbox
 from socket_bloc.bloc._pipeline import Pipeline
 from socket_bloc.bloc._report import report, safely
-from socket_bloc.bloc._run import Run, current_run
+from socket_bloc.bloc._run import EventHandler, Run, current_run
 from socket_bloc.bloc._work import Work
 from socket_bloc.bloc.base import BlocBase
-from socket_bloc.bloc.errors import BlocClosedError, DuplicateHandlerError, MissingHandlerError
+from socket_bloc.bloc.errors import BlocClosedError, BlocError, DuplicateHandlerError, MissingHandlerError
 from socket_bloc.bloc.observer import BlocObserver
 from socket_bloc.bloc.transformers import EventTransformer, concurrent
 from socket_bloc.bloc.transition import Transition
@@ -98,11 +98,17 @@ class Bloc(BlocBase[State], Generic[Event, State]):
         that calls this is neither cancelled nor heard any more.
         """
         closing = super().close()
-        if run := self._current_run():
+        if run := Run.current(self._work):
             run.spare()
         return closing
 
     async def wait_until_idle(self) -> None:
+        """Wait until no event waits and no handler is at work; a handler must not wait for this.
+
+        A bloc is also idle while a transformer holds an event back, as `debounce` does.
+        """
+        if Run.current(self._work):
+            raise BlocError("A handler cannot wait until its own bloc is idle, since it is at work itself")
         while not (self._inbox.emptied.is_set() and self._work.is_at_rest):
             await self._inbox.emptied.wait()
             await self._work.rest()
@@ -121,12 +127,8 @@ class Bloc(BlocBase[State], Generic[Event, State]):
         await super()._close()
 
     def _release_current(self) -> None:
-        if run := self._current_run():
+        if run := Run.current(self._work):
             run.release()
-
-    def _current_run(self) -> Run[Any, Any] | None:
-        run = current_run.get()
-        return run if run is not None and run.belongs_to(self._work) else None
 
     def _add(self, event: Event, *, while_closing: bool = False) -> None:
         """`add`; a subclass whose `_close` still has to take events in says `while_closing`."""
@@ -138,8 +140,7 @@ class Bloc(BlocBase[State], Generic[Event, State]):
                 f"Register one in __init__: self.on({name}, handler)"
             )
         try:
-            self._observer.on_event(self, event)
-            self.on_event(event)
+            self._tell_event(event)
             if self.is_closed and not while_closing:
                 raise BlocClosedError(f"Cannot add new events after calling close on {type(self).__name__}")
         except Exception as error:
@@ -155,15 +156,23 @@ class Bloc(BlocBase[State], Generic[Event, State]):
         return route
 
     def _deliver(self, event: Event) -> None:
+        current_run.set(None)  # the handler that has added the event has no part in what follows
         for pipeline in self._route(event):
             pipeline.push(event)
 
     def _transition(self, event: Event, state: State) -> None:
         if self._is_new(state) and not self._states.is_completed:
-            transition = Transition(current_state=self._state, event=event, next_state=state)
-            self._observer.on_transition(self, transition)
-            self.on_transition(transition)
+            self._tell_transition(event, state)
             self._change(state)
+
+    def _tell_event(self, event: Event) -> None:
+        self._observer.on_event(self, event)
+        self.on_event(event)
+
+    def _tell_transition(self, event: Event, state: State) -> None:
+        transition = Transition(current_state=self._state, event=event, next_state=state)
+        self._observer.on_transition(self, transition)
+        self.on_transition(transition)
 
     def _handled(self, event: Event, error: BaseException | None) -> None:
         failure = error if isinstance(error, Exception) else None

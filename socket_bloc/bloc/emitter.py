@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from reactivex import Observable
 
-from socket_bloc.bloc._run import Run
+if TYPE_CHECKING:
+    from socket_bloc.bloc._run import Run
 
 __all__ = ["Emitter"]
 

@@ -16,10 +16,9 @@ from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import CompositeDisposable
 from reactivex.typing import RelativeTime
 
-from socket_bloc.bloc._lane import EventMapper, EventTransformer, Lane
+from socket_bloc.bloc._lane import Draining, EventMapper, EventTransformer, Lane
 
 __all__ = [
-    "Draining",
     "EventMapper",
     "EventTransformer",
     "concurrent",
@@ -88,10 +87,6 @@ def throttle(duration: RelativeTime, then: EventTransformer[Event] | None = None
     What is left over is for the transformer `then`, `concurrent()` unless another one is given.
     """
     return lambda events, mapper: (then or concurrent())(events.pipe(ops.throttle_first(duration)), mapper)
-
-
-class Draining(Observable[Event]):
-    """A pipeline that a closing bloc lets run to its end."""
 
 
 def _transformer(

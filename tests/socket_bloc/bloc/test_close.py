@@ -9,10 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import reactivex.operators as ops
 from reactivex.subject import Subject
 
 from socket_bloc.bloc import (
     BlocClosedError,
+    BlocError,
     Emitter,
     EventTransformer,
     concurrent,
@@ -415,6 +417,56 @@ async def test_a_listener_that_closes_the_bloc_does_not_silence_the_handler() ->
     await turns()
     await asyncio.gather(*closers)
     assert heard == ["first", "second", DONE]
+
+
+async def test_a_hook_of_another_event_that_closes_the_bloc_does_not_silence_the_handler() -> None:
+    async def handler(event: str, emit: Emitter[str]) -> None:
+        if event == "first":
+            bloc.add("second")
+            await asyncio.sleep(0)
+            emit("still heard")
+
+    class Hasty(OneHandlerBloc):
+        def on_done(self, event: str, error: Exception | None = None) -> None:
+            if event == "second":
+                self.close()
+
+    bloc = Hasty(handler, sequential())
+    bloc.on(str, lambda event, emit: None)
+    heard = listen(bloc)
+    bloc.add("first")
+    await turns(5)
+    await bloc.close()
+    assert heard == ["still heard", DONE]
+
+
+async def test_a_handler_may_close_its_bloc_by_what_a_source_says() -> None:
+    source: Subject[str] = Subject()
+
+    async def handler(event: str, emit: Emitter[str]) -> None:
+        listening = emit.on_each(source.pipe(ops.start_with("now")), on_data=lambda item: bloc.close())
+        await listening
+        emit("never")
+
+    bloc = OneHandlerBloc(handler, sequential())
+    heard = listen(bloc)
+    bloc.add("go")
+    await turns(10)
+    await asyncio.wait_for(bloc.close(), 5)
+    assert source.observers == []
+    assert heard == [DONE]
+
+
+async def test_a_handler_cannot_wait_until_its_own_bloc_is_idle(loop_errors: list[dict[str, Any]]) -> None:
+    async def handler(event: str, emit: Emitter[str]) -> None:
+        await bloc.wait_until_idle()
+
+    bloc = OneHandlerBloc(handler)
+    bloc.add("go")
+    await bloc.wait_until_idle()
+    await bloc.close()
+    assert [type(context["exception"]) for context in loop_errors] == [BlocError]
+    loop_errors.clear()
 
 
 async def test_what_a_handler_emits_after_the_close_cancelled_it_is_ignored() -> None:
