@@ -60,6 +60,7 @@ FAULTS: dict[str, tuple[int, Fault, set[int]]] = {
     "HTTP/1.0": (3, lambda request: replace(request, version="HTTP/1.0"), {505}),
     "a foreign origin": (5, lambda request: request.having(origin="https://evil.example"), {403}),
     "a query without userId": (6, lambda request: replace(request, query="type=client"), {400}),
+    "a query with a token": (6, lambda request: replace(request, query=f"{request.query}&token=t"), {400}),
     "a foreign subprotocol": (
         7,
         lambda request: request.having(sec_websocket_protocol="order-status.v9"),

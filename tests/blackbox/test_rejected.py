@@ -211,6 +211,37 @@ def test_a_status_sees_those_that_came_before_it_on_its_connection(order: Order)
     assert answers == ['"illegalTransition"', '"illegalTransition"', '"unknownOrder"', "null", "null"]
 
 
+# What is told of the order
+
+
+@pytest.mark.parametrize(
+    ("expected", "fields"),
+    [
+        ("unknownStatus", {"orderStatusAsString": "cancelled"}),
+        ("forgedSender", {"senderId": "somebody-else"}),
+        ("wrongRole", {"orderStatusAsString": "ACCEPTED", "orderStatusAsInt": 1004}),
+        ("wrongReceiver", {"orderStatusAsString": "PLACED", "orderStatusAsInt": 1001}),
+        ("illegalTransition", {"orderStatusAsString": "PAYMENT", "orderStatusAsInt": 1010}),
+    ],
+)
+def test_a_rejection_tells_a_party_what_the_order_is_and_nobody_else(
+    order: Order, connect: Connect, expected: str, fields: dict[str, Any]
+) -> None:
+    order.play("PLACED")
+    frame = send_frame("CANCELLED", order.id, **fields)
+    assert rejection(order.client.submit(frame)) == (expected, 1001)
+    stranger = rejection(connect("client").submit(frame))
+    assert stranger == ("unknownOrder" if expected == "illegalTransition" else expected, None)
+
+
+def test_a_message_id_that_is_reused_tells_what_the_order_of_the_new_status_is(order: Order) -> None:
+    [(placed, _)] = order.play("PLACED")
+    message_id = placed["messageId"]
+    assert rejection(order.submit("CANCELLED", message_id=message_id)) == ("messageIdReused", 1001)
+    answer = order.client.submit(send_frame("CANCELLED", fresh("o"), message_id=message_id))
+    assert rejection(answer) == ("messageIdReused", None)
+
+
 # The order of judgement
 
 

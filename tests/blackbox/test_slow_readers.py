@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import threading
 import time
@@ -73,11 +74,12 @@ def test_one_that_reads_nothing_is_cut_off_and_resumes_while_the_others_go_on(
     pause = threading.Event()
     while not is_let_in(relay):
         assert time.monotonic() < deadline, "it is still connected"
-        assert seconds_for_one_order(client) < 1
+        assert seconds_for_one_order(client) < 2
         pause.wait(0.2)
+    assert re.search(r"\b4000\b", relay.log), "no close frame gets through, but the log names its code"
     last, code = read_what_is_left(stuck)
     assert last < 600
-    assert code in (4000, None), "where it cannot get through, there is no close frame"
+    assert code in (4000, None)
     stuck.close()
     epoch = stuck.welcome["epoch"]
     again = connect("serviceman", stuck.user_id, to=relay.address, since=last, epoch=epoch)
