@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
@@ -43,7 +44,7 @@ async def bloc_test(
         skip: How many of the first states to leave out of the comparison.
         expect: The states that the bloc emits until it has been closed, or a function that gives them,
             which may be async. None compares nothing.
-        verify: Is given the closed bloc, after the comparison; may be async.
+        verify: Is given the closed bloc, after the comparison; may be async. To give False fails the test.
         errors: What `on_error` is told, and what `act` raises, in this order: a type stands for any of its
             instances. None fails the test where anything is raised that nobody handles.
 
@@ -77,8 +78,8 @@ async def bloc_test(
         actual = states[skip:]
         if expected != actual:
             raise AssertionError(f"the states are not as expected\n{_difference(expected, actual)}{hint}")
-    if verify is not None:
-        await _finish(verify(bloc))
+    if verify is not None and await _finish(verify(bloc)) is False:
+        raise AssertionError("verify gave False")
     if errors is not None:
         expected = list(errors() if callable(errors) else errors)
         if not _match(expected, found.told):
@@ -131,9 +132,8 @@ async def _has_come_to_rest(bloc: BlocBase[Any]) -> bool:
     return True
 
 
-async def _finish(result: object) -> None:
-    if isinstance(result, Awaitable):
-        await result
+async def _finish(result: object) -> object:
+    return await result if inspect.isawaitable(result) else result
 
 
 async def _listed(expect: Expected) -> list[object]:

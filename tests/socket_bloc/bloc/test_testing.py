@@ -216,6 +216,9 @@ async def test_verify_is_given_the_closed_bloc_after_the_comparison() -> None:
     await bloc_test(build=CounterBloc, act=lambda bloc: bloc.add(Increment()), verify=verify)
     await bloc_test(build=CounterBloc, verify=lambda bloc: verified.append(bloc.state))
     assert verified == [(1, True), 0]
+    await bloc_test(build=CounterBloc, verify=lambda bloc: bloc.state == 0)
+    with pytest.raises(AssertionError, match="verify gave False"):
+        await bloc_test(build=CounterBloc, verify=lambda bloc: bloc.state == 1)
     with pytest.raises(AssertionError, match="states"):
         await bloc_test(build=CounterBloc, expect=[5], verify=verify)
     assert len(verified) == 2
@@ -266,4 +269,4 @@ def test_the_helper_needs_no_test_runner() -> None:
             else []
         )
     }
-    assert imported == {"__future__", "asyncio", "collections", "difflib", "socket_bloc", "typing"}
+    assert imported == {"__future__", "asyncio", "collections", "difflib", "inspect", "socket_bloc", "typing"}
