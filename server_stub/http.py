@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl
 
-from websockets.datastructures import Headers, MultipleValuesError
+from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from server_stub.auth import IdentityError, identify
@@ -103,7 +103,7 @@ def check_target(method: str, target: str) -> str:
 def refuse_unreadable(head: bytes | bytearray) -> HttpError:
     """The answer to a request that could not be parsed, of which this much had come."""
     try:
-        method, target, version = head.partition(b"\r\n")[0].decode("ascii").split(" ")
+        method, target, version = head.partition(b"\n")[0].rstrip(b"\r").decode("ascii").split(" ")
         check_target(method, target)
     except ValueError:
         return HttpError(HTTPStatus.BAD_REQUEST, "this is no HTTP request")
@@ -147,10 +147,7 @@ def admit(
 
 
 def _check_origin(request: Request, allowed_origins: frozenset[str]) -> None:
-    try:
-        origin = request.headers.get("Origin")
-    except MultipleValuesError:
-        origin = ""
+    origin = request.headers.get("Origin")  # only one: the handshake has seen to it
     if origin is not None and origin not in allowed_origins:
         raise HttpError(HTTPStatus.FORBIDDEN, "this Origin is not allowed here")
 

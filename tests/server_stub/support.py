@@ -1,0 +1,178 @@
+"""What several tests of the relay need: drafts, a transport and a clock without a network, a client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from server_stub.records import Draft, User
+from server_stub.server import Server
+from socket_bloc.order_flow import ORDER_FLOW
+from socket_bloc.order_status import ClientType, OrderStatus, StatusCode
+
+CLIENT = User("c-1", ClientType.CLIENT)
+SERVICEMAN = User("s-1", ClientType.SERVICEMAN)
+WHOLE_ORDER = (
+    (CLIENT, StatusCode.PLACED),
+    (SERVICEMAN, StatusCode.ACCEPTED),
+    (CLIENT, StatusCode.STARTED),
+    (SERVICEMAN, StatusCode.ORDER_CHANGED),
+    (CLIENT, StatusCode.EXTENDED),
+    (CLIENT, StatusCode.PAYMENT),
+    (SERVICEMAN, StatusCode.PAYMENT_VERIFICATION),
+    (CLIENT, StatusCode.ORDER_COMPLETE),
+)
+
+
+def draft(
+    sender: User,
+    message_id: str,
+    status: StatusCode = StatusCode.PLACED,
+    order_id: str = "o-1",
+    receiver: User | None = None,
+    message: str = "",
+) -> Draft:
+    """A draft, judged as a session judges it. PLACED goes to `SERVICEMAN` where nobody else is named."""
+    if receiver is None and status is StatusCode.PLACED:
+        receiver = SERVICEMAN
+    receiver_id = receiver.user_id if receiver else None
+    order_status = OrderStatus.of(status, order_id=order_id, message=message, receiver_id=receiver_id)
+    refusal = ORDER_FLOW.check(order_status, sender.user_id, sender.role)
+    return Draft(sender, message_id, order_status, order_id, refusal)
+
+
+def send_frame(
+    message_id: str = "m-1",
+    status: StatusCode = StatusCode.PLACED,
+    *,
+    order_id: str = "o-1",
+    receiver_id: str | None = None,
+    message: str = "",
+) -> str:
+    """The text of a `send`. PLACED goes to `SERVICEMAN` where nobody else is named."""
+    if receiver_id is None and status is StatusCode.PLACED:
+        receiver_id = SERVICEMAN.user_id
+    order_status = OrderStatus.of(status, order_id=order_id, message=message, receiver_id=receiver_id)
+    return json.dumps(
+        {"type": "send", "messageId": message_id, "orderStatus": json.loads(order_status.model_dump_json())}
+    )
+
+
+def client_frame(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
+    """A frame as a client sends it; its mask is of zeros, which changes nothing."""
+    first = (0x80 if fin else 0) | opcode
+    length = len(payload)
+    if length < 126:
+        header = bytes((first, 0x80 | length))
+    elif length < 65536:
+        header = struct.pack("!BBH", first, 0x80 | 126, length)
+    else:
+        header = struct.pack("!BBQ", first, 0x80 | 127, length)
+    return header + bytes(4) + payload
+
+
+def handshake_request(target: str = "/order?userId=c-1&type=client", **headers: str) -> bytes:
+    """The bytes of a WebSocket handshake; a header given as the empty string is left out."""
+    fields = {
+        "Host": "relay",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        "Sec-WebSocket-Version": "13",
+    }
+    fields |= {name.replace("_", "-"): value for name, value in headers.items()}
+    lines = [f"{name}: {value}" for name, value in fields.items() if value]
+    return "\r\n".join([f"GET {target} HTTP/1.1", *lines, "", ""]).encode()
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class FakeTransport(asyncio.Transport):
+    """Collects what is written. What it is told to hold back counts as waiting to be written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = bytearray()
+        self.waiting = 0
+        self.is_aborted = False
+        self.has_written_eof = False
+        self.is_reading_now = True
+
+    def write(self, data: Any) -> None:
+        assert not self.has_written_eof, "written after the end"
+        self.written += data
+
+    def take(self) -> bytes:
+        """What was written since the last time."""
+        taken = bytes(self.written)
+        self.written.clear()
+        return taken
+
+    def write_eof(self) -> None:
+        self.has_written_eof = True
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def pause_reading(self) -> None:
+        self.is_reading_now = False
+
+    def resume_reading(self) -> None:
+        self.is_reading_now = True
+
+
+class Peer:
+    """One user's connection to a relay, over the network."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+        self.welcome: dict[str, Any] = {}
+
+    async def send(self, *args: Any, **kwargs: Any) -> None:
+        """Send a status; the arguments are those of `send_frame`."""
+        await self.connection.send(send_frame(*args, **kwargs))
+
+    async def receive(self) -> dict[str, Any]:
+        """The next frame."""
+        async with asyncio.timeout(10):
+            return json.loads(await self.connection.recv())
+
+    async def statuses(self, count: int) -> list[dict[str, Any]]:
+        """The next frames, which are statuses."""
+        frames = [await self.receive() for _ in range(count)]
+        assert [frame["type"] for frame in frames] == ["status"] * count, frames
+        return frames
+
+
+@asynccontextmanager
+async def joined(server: Server, user: User = CLIENT, query: str = "") -> AsyncIterator[Peer]:
+    """Connect a user, and take their welcome."""
+    uri = f"{server.uri}?userId={user.user_id}&type={user.role}{query}"
+    async with connect(uri, compression=None, proxy=None) as connection:
+        peer = Peer(connection)
+        peer.welcome = await peer.receive()
+        assert peer.welcome["type"] == "welcome"
+        yield peer

@@ -1,0 +1,390 @@
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import OPEN
+from websockets.uri import parse_uri
+
+from server_stub.connection import (
+    CLOSE_TIMEOUT,
+    HANDSHAKE_TIMEOUT,
+    MAX_WRITE_BUFFER,
+    PING_INTERVAL,
+    PONG_TIMEOUT,
+    STALL_TIMEOUT,
+    Connection,
+)
+from server_stub.deadlines import TURN, Deadlines
+from server_stub.http import plain_response, unavailable
+from tests.server_stub.support import Clock, FakeTransport, client_frame, handshake_request
+
+TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
+
+
+class Side:
+    """The host and the guest of one connection, the transport under it, and the client at its other end."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.deadlines = Deadlines(self.clock)
+        self.requests: list[Request] = []
+        self.events: list[Any] = []
+        self.answers_at_once = True
+        self.connection = Connection(self)
+        self.transport = FakeTransport()
+        self.client = ClientProtocol(parse_uri("ws://relay/order"), state=OPEN)
+        self.connection.connection_made(self.transport)
+
+    # The host.
+
+    def connected(self, connection: Connection) -> None:
+        self.events.append("connected")
+
+    def requested(self, connection: Connection, request: Request) -> None:
+        self.requests.append(request)
+        if self.answers_at_once:
+            connection.accept(connection.handshake(request), self)
+
+    def disconnected(self, connection: Connection) -> None:
+        self.events.append("disconnected")
+
+    # The guest.
+
+    def opened(self) -> None:
+        self.events.append("opened")
+        self.connection.send(b"welcome")
+
+    def received(self, text: str) -> None:
+        self.events.append(text)
+
+    def drained(self) -> None:
+        self.events.append("drained")
+
+    def lost(self, close_code: int) -> None:
+        self.events.append(close_code)
+
+    # The test.
+
+    def receive(self, *frames: bytes) -> None:
+        self.connection.data_received(b"".join(frames))
+
+    def open(self, behind: bytes = b"") -> Side:
+        self.connection.data_received(handshake_request() + behind)
+        answer, _, frames = self.transport.take().partition(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 101 ")
+        self.transport.written += frames
+        assert self.written() == [(Opcode.TEXT, b"welcome")]
+        return self
+
+    def written(self) -> list[tuple[Opcode, bytes]]:
+        """The frames that were written since the last time."""
+        self.client.receive_data(self.transport.take())
+        frames = self.client.events_received()
+        assert all(isinstance(frame, Frame) for frame in frames)
+        return [(frame.opcode, bytes(frame.data)) for frame in frames if isinstance(frame, Frame)]
+
+    def close_code(self) -> int:
+        """Of the close frame that was written, which is the last."""
+        opcode, data = self.written()[-1]
+        assert opcode is Opcode.CLOSE
+        return int.from_bytes(data[:2], "big")
+
+    def wait(self, seconds: float) -> None:
+        until = self.clock.seconds + seconds
+        while self.clock.seconds < until:
+            self.clock.seconds = min(self.clock.seconds + TURN, until)
+            self.deadlines.advance()
+
+    def fill(self, size: int = 200_000) -> None:
+        """Let the transport have so much waiting that it asks for a pause."""
+        self.transport.waiting = size
+        self.connection.pause_writing()
+
+    def drain(self) -> None:
+        self.transport.waiting = 0
+        self.connection.resume_writing()
+
+
+@pytest.fixture
+def side() -> Side:
+    return Side()
+
+
+# The request.
+
+
+def test_a_request_that_is_accepted_opens_the_connection(side: Side) -> None:
+    side.open()
+    assert side.requests[0].path == "/order?userId=c-1&type=client"
+    assert side.events == ["connected", "opened"]
+    assert side.connection.is_writable
+
+
+def test_frames_that_come_with_the_request_are_handled_after_the_answer(side: Side) -> None:
+    side.open(client_frame(TEXT, b"early"))
+    assert side.events == ["connected", "opened", "early"]
+
+
+def test_an_answer_in_plain_http_ends_the_connection(side: Side) -> None:
+    side.answers_at_once = False
+    side.connection.data_received(handshake_request())
+    side.connection.respond(unavailable("soon").response)
+    assert side.transport.take().startswith(b"HTTP/1.1 503 ")
+    assert side.transport.has_written_eof
+    side.wait(CLOSE_TIMEOUT + TURN)
+    assert side.transport.is_aborted
+
+
+def test_while_the_answer_is_awaited_nothing_more_is_read(side: Side) -> None:
+    side.answers_at_once = False
+    side.connection.data_received(handshake_request())
+    assert not side.transport.is_reading_now
+    side.connection.respond(plain_response(unavailable("").status, "later"))
+    assert side.transport.is_reading_now
+
+
+def test_an_answer_that_comes_too_late_goes_nowhere(side: Side) -> None:
+    side.answers_at_once = False
+    side.connection.data_received(handshake_request())
+    side.connection.connection_lost(None)
+    side.connection.respond(unavailable("soon").response)
+    side.connection.accept(side.connection.handshake(side.requests[0]), side)
+    assert side.transport.take() == b""
+    assert side.events == ["connected", "disconnected"]
+
+
+def test_what_is_sent_after_an_answer_in_plain_http_is_ignored(side: Side) -> None:
+    side.answers_at_once = False
+    side.connection.data_received(handshake_request())
+    side.connection.respond(unavailable("soon").response)
+    side.transport.take()
+    side.receive(client_frame(TEXT, b"hello"), client_frame(PING, b""))
+    side.connection.eof_received()
+    side.connection.connection_lost(None)
+    assert side.transport.take() == b""
+    assert side.events == ["connected", "disconnected"]
+
+
+def test_an_unreadable_request_is_answered(side: Side) -> None:
+    side.connection.data_received(b"hello\r\n")
+    assert side.transport.take().startswith(b"HTTP/1.1 400 ")
+    assert side.transport.has_written_eof
+    side.connection.data_received(b"more\r\n\r\n")
+    side.wait(CLOSE_TIMEOUT + TURN)
+    assert side.transport.is_aborted
+
+
+def test_a_request_must_come_in_time_even_if_it_trickles(side: Side) -> None:
+    for byte in handshake_request()[:30]:
+        side.connection.data_received(bytes([byte]))
+        side.wait(HANDSHAKE_TIMEOUT / 30)
+    side.wait(TURN)
+    assert side.transport.is_aborted
+
+
+# Messages.
+
+
+def test_texts_reach_the_guest_in_order_fragmented_or_not(side: Side) -> None:
+    side.open()
+    side.receive(client_frame(TEXT, b"a"), client_frame(TEXT, b"b", fin=False))
+    side.receive(client_frame(PING, b"x"), client_frame(0x0, b"c"), client_frame(TEXT, b"d"))
+    assert side.events[2:] == ["a", "bc", "d"]
+    assert side.written() == [(Opcode.PONG, b"x")]
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (client_frame(BINARY, b"{}"), 1003),
+        (client_frame(TEXT, b"\xff"), 1007),
+        pytest.param(client_frame(TEXT, b"x" * 65_537), 1009, id="too large"),
+        pytest.param(
+            client_frame(TEXT, b"", fin=False) + client_frame(0x0, b"", fin=False) * 64,
+            1009,
+            id="fragments",
+        ),
+        (client_frame(0x0, b"x"), 1002),
+        (client_frame(0x3, b"x"), 1002),
+        (b"\x81\x01x", 1002),
+    ],
+)
+def test_a_violation_closes_the_connection_and_what_follows_is_ignored(
+    side: Side, frame: bytes, code: int
+) -> None:
+    side.open()
+    side.receive(frame)
+    side.receive(client_frame(TEXT, b"ignored"))
+    assert side.close_code() == code
+    assert side.transport.has_written_eof
+    assert not side.connection.is_writable
+    side.wait(CLOSE_TIMEOUT + TURN)
+    assert side.transport.is_aborted
+    side.connection.connection_lost(None)
+    assert side.events[2:] == [code, "disconnected"]
+
+
+def test_what_follows_a_violation_in_the_same_packet_is_ignored_too(side: Side) -> None:
+    side.open()
+    side.receive(client_frame(TEXT, b"a"), client_frame(BINARY, b"{}"), client_frame(TEXT, b"ignored"))
+    assert side.events[2:] == ["a"]
+    assert side.close_code() == 1003
+
+
+def test_what_came_before_the_close_frame_of_the_client_counts(side: Side) -> None:
+    side.open()
+    side.receive(client_frame(TEXT, b"last"), client_frame(CLOSE, struct.pack("!H", 1000)))
+    assert side.events[2:] == ["last"]
+    assert side.close_code() == 1000
+    assert side.transport.has_written_eof
+    side.connection.eof_received()
+    side.connection.connection_lost(None)
+    assert side.events[3:] == [1000, "disconnected"]
+
+
+def test_what_is_sent_to_a_closed_connection_goes_nowhere(side: Side) -> None:
+    side.open()
+    side.connection.fail(1008, "enough")
+    side.transport.take()
+    side.connection.send(b"too late")
+    side.connection.close(1000, "again")
+    side.connection.fail(1011, "again")
+    assert side.transport.take() == b""
+
+
+def test_closing_waits_for_the_client_and_then_aborts(side: Side) -> None:
+    side.open()
+    side.connection.close(1001, "the relay shuts down")
+    assert side.close_code() == 1001
+    assert not side.transport.has_written_eof
+    for _ in range(4):  # a client that goes on as if nothing had happened
+        side.wait(CLOSE_TIMEOUT / 5)
+        side.receive(client_frame(PING, b"x"), client_frame(TEXT, b"ignored"))
+    assert not side.transport.is_aborted
+    side.wait(CLOSE_TIMEOUT / 5 + TURN)
+    assert side.transport.is_aborted
+    side.connection.connection_lost(None)
+    assert side.events[2:] == [1001, "disconnected"]
+
+
+def test_a_connection_that_ends_without_a_close_frame_has_code_1006(side: Side) -> None:
+    side.open()
+    side.connection.eof_received()
+    side.connection.connection_lost(ConnectionResetError())
+    assert side.events[2:] == [1006, "disconnected"]
+
+
+# Deadlines.
+
+
+def test_a_connection_is_pinged_again_and_again_as_long_as_it_answers(side: Side) -> None:
+    side.open()
+    pings = 0
+    for _ in range(10):
+        side.wait(PING_INTERVAL + TURN)
+        for opcode, data in side.written():
+            assert opcode is Opcode.PING
+            side.receive(client_frame(PONG, data))
+            pings += 1
+    assert 9 <= pings <= 11
+    assert not side.transport.is_aborted
+
+
+def test_one_who_does_not_answer_a_ping_is_dropped(side: Side) -> None:
+    side.open()
+    side.wait(PING_INTERVAL + TURN)
+    assert side.written() == [(Opcode.PING, b"")]
+    side.receive(client_frame(TEXT, b"still talking"))
+    side.wait(PONG_TIMEOUT + TURN)
+    assert side.close_code() == 1011
+    side.wait(CLOSE_TIMEOUT + TURN)
+    assert side.transport.is_aborted
+
+
+def test_one_who_does_not_read_is_not_read_from_and_what_had_come_waits(side: Side) -> None:
+    side.open()
+    side.fill()
+    assert not side.transport.is_reading_now
+    assert not side.connection.is_writable
+    side.receive(client_frame(TEXT, b"a"), client_frame(TEXT, b"b"))
+    assert side.events[2:] == []
+    side.drain()
+    assert side.transport.is_reading_now
+    assert side.events[2:] == ["a", "b", "drained"]
+
+
+def test_a_pause_in_the_midst_of_what_has_come_keeps_the_rest_in_order(side: Side) -> None:
+    class Answering(Side):
+        def received(self, text: str) -> None:
+            super().received(text)
+            self.fill()
+
+    side = Answering()
+    side.open()
+    side.receive(*[client_frame(TEXT, letter) for letter in (b"a", b"b", b"c")])
+    assert side.events[2:] == ["a"]
+    side.drain()
+    assert side.events[2:] == ["a", "b"]
+    side.drain()
+    assert side.events[2:] == ["a", "b", "c"]
+
+
+def test_a_full_buffer_of_which_nothing_drains_is_given_up(side: Side) -> None:
+    side.open()
+    side.fill()
+    side.wait(STALL_TIMEOUT + TURN)
+    assert side.close_code() == 4000
+    side.wait(CLOSE_TIMEOUT + TURN)
+    assert side.transport.is_aborted
+    side.connection.connection_lost(None)
+    assert 4000 in side.events
+
+
+def test_a_full_buffer_that_drains_slowly_is_not_given_up(side: Side) -> None:
+    side.open()
+    side.fill(200_000)
+    for _ in range(20):
+        side.transport.waiting -= 1
+        side.wait(STALL_TIMEOUT)
+    assert side.transport.take() == b""
+    side.drain()
+    assert side.connection.is_writable
+
+
+def test_a_ping_that_stood_behind_a_full_buffer_gets_its_time_when_that_has_drained(side: Side) -> None:
+    side.open()
+    side.wait(PING_INTERVAL + TURN)
+    assert side.written() == [(Opcode.PING, b"")]
+    side.fill()
+    for _ in range(5):
+        side.transport.waiting -= 1
+        side.wait(STALL_TIMEOUT - TURN)
+    side.drain()
+    side.wait(PONG_TIMEOUT - TURN)
+    assert side.connection.is_writable
+    side.receive(client_frame(PONG, b""))
+    side.wait(TURN)
+    assert side.connection.is_writable
+
+
+def test_more_than_the_write_buffer_holds_is_given_up_at_once(side: Side) -> None:
+    side.open()
+    side.fill(MAX_WRITE_BUFFER)
+    side.connection.send(b"x")
+    assert side.written() == [(Opcode.TEXT, b"x")]
+    side.transport.waiting += 1
+    side.connection.send(b"y")
+    assert side.close_code() == 4000
+
+
+def test_a_connection_that_is_gone_has_no_deadline(side: Side) -> None:
+    side.open()
+    side.connection.connection_lost(None)
+    assert side.connection.turn is None
+    side.wait(100)
+    assert side.transport.take() == b""

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server_stub.strict_json import JsonError, is_message_id, read_object, salvage_message_id
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=10)
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(_TEXT, _JSON, max_size=5), st.booleans())
+def test_reads_whatever_json_can_say_without_ambiguity(value: dict[str, object], ensure_ascii: bool) -> None:
+    assert read_object(json.dumps(value, ensure_ascii=ensure_ascii)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "is no JSON"),
+        ("{", "is no JSON"),
+        ('{"a":1} {}', "is no JSON"),
+        ("\ufeff{}", "is no JSON"),
+        ("{'a':1}", "is no JSON"),
+        ('{"a":"\n"}', "is no JSON"),
+        ('{"a":"\0"}', "is no JSON"),
+        ("5", "must be one JSON object"),
+        ("null", "must be one JSON object"),
+        ('[{"a":1}]', "must be one JSON object"),
+        ('{"a":1,"a":1}', "names a key twice"),
+        ('{"a":1,"\\u0061":1}', "names a key twice"),
+        ('{"x":[{"a":1,"a":2}]}', "names a key twice"),
+        ('{"a":NaN}', "NaN or Infinity"),
+        ('{"x":[{"a":-Infinity}]}', "NaN or Infinity"),
+        ('{"a":1e400}', "too large"),
+        ('{"x":[{"a":-1e400}]}', "too large"),
+        ('{"a":"\\u0000"}', "NUL or a lone surrogate"),
+        ('{"a\\u0000":1}', "NUL or a lone surrogate"),
+        ('{"x":[{"a":["\\ud800"]}]}', "NUL or a lone surrogate"),
+        ('{"x":[{"\\udc00":1}]}', "NUL or a lone surrogate"),
+        pytest.param('{"a":' + "9" * 5000 + "}", "too many digits", id="digits"),
+        pytest.param('{"a":' * 100_000, "nested too deeply", id="objects"),
+        pytest.param('{"a":' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply", id="lists"),
+    ],
+)
+def test_refuses_and_says_why(text: str, reason: str) -> None:
+    with pytest.raises(JsonError, match=reason):
+        read_object(text)
+
+
+def test_an_escaped_pair_of_surrogates_is_one_character() -> None:
+    assert read_object('{"a":"\\ud83d\\ude00"}') == {"a": "😀"}
+
+
+def test_an_escaped_backslash_before_a_u_is_no_escape_of_a_nul() -> None:
+    assert read_object('{"a":"\\\\u0000"}') == {"a": "\\u0000"}
+
+
+def test_a_number_as_large_as_a_float_can_be_is_read() -> None:
+    assert read_object('{"a":1e308,"b":-1e-400}') == {"a": 1e308, "b": -0.0}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"messageId":"m-1","a":1,"a":2}',
+        '{"messageId":"m-1","a":NaN}',
+        '{"messageId":"m-1","a":1e400}',
+        '{"messageId":"m-1","a":"\\u0000"}',
+        '{"messageId":"m-1","a":{"messageId":"m-2","messageId":"m-3"}}',
+        pytest.param('{"messageId":"m-1","a":' + "9" * 5000 + "}", id="digits"),
+    ],
+)
+def test_salvages_the_message_id_of_a_frame_with_another_fault(text: str) -> None:
+    with pytest.raises(JsonError):
+        read_object(text)
+    assert salvage_message_id(text) == "m-1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"messageId":"m-1"',
+        '[{"messageId":"m-1"}]',
+        '{"messageId":"m-1","messageId":"m-1"}',
+        '{"messageId":"m\\u00001"}',
+        '{"messageId":"m\\ud800"}',
+        '{"messageId":7}',
+        '{"messageId":""}',
+        '{"messageId":"' + "m" * 65 + '"}',
+        '{"a":{"messageId":"m-1"},"b":NaN}',
+        pytest.param('{"messageId":"m-1","a":' * 100_000, id="nested"),
+    ],
+)
+def test_salvages_nothing_that_is_not_plainly_the_message_id(text: str) -> None:
+    assert salvage_message_id(text) is None
+
+
+@given(st.text())
+def test_no_text_makes_it_fail_in_another_way(text: str) -> None:
+    salvage_message_id(text)
+    with contextlib.suppress(JsonError):
+        assert isinstance(read_object(text), dict)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("m" * 64, True), ("m" * 65, False), ("", False), (None, False)]
+)
+def test_a_message_id_has_1_to_64_characters(value: object, expected: bool) -> None:
+    assert is_message_id(value) is expected
