@@ -24,7 +24,7 @@ from socket_bloc import (
 from socket_bloc.bloc import Cubit
 from socket_bloc.frames import SendFrame
 
-__all__ = ["Arrow", "ArrowKey", "Party", "Sequence", "SequenceObserver", "describe"]
+__all__ = ["Arrow", "ArrowKey", "Party", "Sequence", "SequenceObserver", "as_mermaid", "describe"]
 
 
 class Party(StrEnum):
@@ -164,3 +164,19 @@ class SequenceObserver(RelayObserver):
 
     def committed(self, entry: Entry) -> None:
         self._sequence.see(Party.KTOR_SERVER, Party.DATABASE, entry.status)
+
+
+def as_mermaid(arrows: list[Arrow]) -> str:
+    """What was seen, as a Mermaid sequence diagram."""
+    lines = [
+        "sequenceDiagram",
+        "    autonumber",
+        "    participant C as Client",
+        "    participant S as Serviceman",
+        "    participant K as KtorServer",
+        "    participant D as Database",
+    ]
+    for arrow in arrows:
+        status = f" ({arrow.status.name}, {arrow.status:d})" if arrow.status else ""
+        lines.append(f"    {arrow.source} ->> {arrow.target} : {arrow.text}{status}")
+    return "\n".join(lines) + "\n"

@@ -18,7 +18,7 @@ from socket_bloc import Socket
 from socket_bloc.link import check_uri
 from socket_bloc.order_status import check_user_id
 
-__all__ = ["AppSettings", "SettingsError", "Theme", "read_settings"]
+__all__ = ["AppSettings", "SettingsError", "ThemeMemory", "read_settings", "read_theme"]
 
 DEFAULT_THEME: Final = "textual-dark"
 
@@ -40,7 +40,7 @@ class _Remembered(BaseModel):
     theme: str
 
 
-class Theme:
+class ThemeMemory:
     """The theme that was chosen last, in `socket-bloc/settings.json` below XDG_CONFIG_HOME or ~/.config."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -78,9 +78,14 @@ def read_settings(
         uri = check_uri(uri or environ.get("SOCKET_BLOC_URI") or Socket.WEBSOCKET_URI)
     except ValueError as error:
         raise SettingsError(f"--uri (SOCKET_BLOC_URI): {str(error).removeprefix('uri: ')}") from None
+    return AppSettings(user, uri, read_theme(theme, environ, themes))
+
+
+def read_theme(theme: str | None, environ: Mapping[str, str], themes: Collection[str]) -> str:
+    """The theme, given what the command line says; `themes` are all there are. Raises `SettingsError`."""
     theme = theme or environ.get("SOCKET_BLOC_THEME")
     if theme and theme not in themes:
         names = ", ".join(themes)
         raise SettingsError(f"--theme (SOCKET_BLOC_THEME): there is no {theme!r}; there are {names}")
-    theme = theme or Theme(environ).read()
-    return AppSettings(user, uri, theme if theme and theme in themes else DEFAULT_THEME)
+    theme = theme or ThemeMemory(environ).read()
+    return theme if theme and theme in themes else DEFAULT_THEME

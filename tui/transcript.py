@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -13,7 +12,7 @@ from tui.play import CANCELLED_ORDER, WHOLE_ORDER, next_step
 from tui.sequence import Arrow, ArrowKey, Party, Sequence, describe
 from tui.stage import USERS, set_stage
 
-__all__ = ["MissingArrowError", "as_mermaid", "line", "play_both_orders", "run"]
+__all__ = ["MissingArrowError", "line", "play_both_orders", "run"]
 
 PATIENCE: Final = 10.0
 """Seconds without the arrow that comes next, after which the demo gives up."""
@@ -23,22 +22,6 @@ _K, _D = Party.KTOR_SERVER, Party.DATABASE
 def line(arrow: Arrow) -> str:
     """`12  S -> K  ORDER_CHANGED 1006  request to extend one of the services  0.4 ms`."""
     return f"{arrow.number:>2}  {arrow}  {arrow.seconds * 1000:.1f} ms"
-
-
-def as_mermaid(arrows: list[Arrow]) -> str:
-    """What was seen, as a Mermaid sequence diagram."""
-    lines = [
-        "sequenceDiagram",
-        "    autonumber",
-        "    participant C as Client",
-        "    participant S as Serviceman",
-        "    participant K as KtorServer",
-        "    participant D as Database",
-    ]
-    for arrow in arrows:
-        status = f" ({arrow.status.name}, {arrow.status:d})" if arrow.status else ""
-        lines.append(f"    {arrow.source} ->> {arrow.target} : {arrow.text}{status}")
-    return "\n".join(lines) + "\n"
 
 
 class MissingArrowError(Exception):
@@ -79,24 +62,14 @@ async def play_both_orders(sequence: Sequence, *, patience: float = PATIENCE) ->
         await expect(0, (_K, Party.SERVICEMAN, None), (_K, Party.CLIENT, None))
 
 
-def run(mermaid: Path | None = None, *, patience: float = PATIENCE) -> int:
-    """Play, and print a line for each arrow; returns the exit status. `mermaid` is a file to write."""
-    sequence = Sequence()
+def run(sequence: Sequence, *, patience: float = PATIENCE) -> int:
+    """Play, and print a line for each arrow that `sequence` sees; returns the exit status."""
     sequence.stream.subscribe(_print_line)
-    if mermaid is not None:
-        try:
-            mermaid.touch()
-        except OSError as error:
-            sys.stderr.write(f"--mermaid: {mermaid} cannot be written: {error.strerror}\n")
-            return 2
     try:
         asyncio.run(play_both_orders(sequence, patience=patience))
     except MissingArrowError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    finally:
-        if mermaid is not None:
-            mermaid.write_text(as_mermaid(sequence.arrows), encoding="utf-8")
     sys.stdout.write(f"{len(sequence.arrows)} arrows: one order completed, one cancelled\n")
     return 0
 

@@ -12,8 +12,8 @@ import pytest
 from server_stub.ledger import Ledger, LedgerError
 from socket_bloc.socket_bloc import SocketBloc
 from tests.tui.diagram import AFTER_THE_BRANCH, BOTH_ORDERS, DIAGRAM
-from tui.sequence import Sequence
-from tui.transcript import as_mermaid, play_both_orders, run
+from tui.sequence import Sequence, as_mermaid
+from tui.transcript import play_both_orders, run
 
 LINE = re.compile(r" ?(\d+)  ([CSKD]) -> ([CSKD])  (?:([A-Z_]+ \d{4})  )?(.+)  (\d+\.\d) ms")
 
@@ -51,7 +51,7 @@ def test_what_is_not_committed_is_not_in_the_transcript_and_the_demo_fails(
         raise LedgerError("no disk")
 
     monkeypatch.setattr(Ledger, "commit", refuse)
-    assert run(patience=0.3) == 1
+    assert run(Sequence(), patience=0.3) == 1
     output = capsys.readouterr()
     seen = [arrow for arrow in read(output.out) if arrow != BOTH_ORDERS[2]]  # it is sent again and again
     assert seen == BOTH_ORDERS[:2] + AFTER_THE_BRANCH
@@ -62,7 +62,7 @@ def test_what_does_not_reach_the_other_party_is_not_in_the_transcript(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(SocketBloc, "_on_receive", lambda _bloc, _event, _emit: None)
-    assert run(patience=0.3) == 1
+    assert run(Sequence(), patience=0.3) == 1
     output = capsys.readouterr()
     assert read(output.out) == BOTH_ORDERS[:4] + AFTER_THE_BRANCH
     assert output.err == "not seen within 0.3 s: K -> S  PLACED 1001  receives the order\n"

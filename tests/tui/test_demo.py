@@ -1,0 +1,154 @@
+"""The demo's screen: it plays both orders, and an accident in the middle loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import RichLog, Static
+
+from socket_bloc import ClientType, OrdersCubit, SocketConnectEvent, StatusCode
+from tests.tui.diagram import BOTH_ORDERS
+from tests.tui.screen import until
+from tui.demo import DemoApp
+from tui.play import Director
+from tui.sequence import Arrow, Party, Sequence
+from tui.settings import Theme
+from tui.stage import Stage, set_stage
+from tui.widgets.sequence_view import lifelines
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    async with set_stage(Sequence()) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def app(stage: Stage, tmp_path: Path) -> AsyncIterator[DemoApp]:
+    async with AsyncExitStack() as stack:
+        orders = {
+            role: await stack.enter_async_context(OrdersCubit(bloc)) for role, bloc in stage.blocs.items()
+        }
+        for bloc in stage.blocs.values():
+            bloc.add(SocketConnectEvent())
+        memory = Theme({"XDG_CONFIG_HOME": str(tmp_path)})
+        yield DemoApp(stage, orders, theme="textual-dark", memory=memory)
+
+
+def seen(sequence: Sequence, *wanted: tuple[str, str, str | None, str]) -> Callable[[], bool]:
+    """Whether these arrows are among those seen, in this order."""
+
+    def all_seen() -> bool:
+        arrows = iter([described(arrow) for arrow in sequence.arrows])
+        return all(arrow in arrows for arrow in wanted)
+
+    return all_seen
+
+
+def described(arrow: Arrow) -> tuple[str, str, str | None, str]:
+    status = f"{arrow.status.name} {arrow.status:d}" if arrow.status else None
+    return arrow.source.value, arrow.target.value, status, arrow.text
+
+
+def controls(pilot: Pilot[None]) -> str:
+    return str(pilot.app.query_one("#controls", Static).content)
+
+
+async def test_it_plays_both_orders_by_itself(app: DemoApp, stage: Stage) -> None:
+    async with app.run_test(size=(150, 45)) as pilot:
+        await pilot.press("plus", "plus", "plus")
+        assert "0.1 s a step" in controls(pilot)
+        await until(pilot, seen(stage.sequence, *BOTH_ORDERS[2:-2]))
+        await pilot.press("space")
+        assert "paused" in controls(pilot)
+        lines = "\n".join(strip.text for strip in app.query_one(RichLog).lines)
+        assert "PAYMENT_VERIFICATION 1011" in lines
+        assert "├────▶│" in lines
+
+
+async def test_step_by_step_each_key_press_is_one_status(app: DemoApp, stage: Stage) -> None:
+    async with app.run_test(size=(150, 45)) as pilot:
+        await pilot.press("space")
+        await until(pilot, lambda: all(bloc.is_connected for bloc in stage.blocs.values()))
+        for status in (StatusCode.PLACED, StatusCode.ACCEPTED):
+            await pilot.press(".")
+            receiver = Party.SERVICEMAN if status is StatusCode.PLACED else Party.CLIENT
+            await until(
+                pilot,
+                lambda key=(Party.KTOR_SERVER, receiver, status): any(
+                    arrow.key == key for arrow in stage.sequence.arrows
+                ),
+            )
+        assert {arrow.status for arrow in stage.sequence.arrows} == {
+            None,
+            StatusCode.PLACED,
+            StatusCode.ACCEPTED,
+        }
+
+
+async def test_a_step_with_a_pulled_cable_is_queued_and_goes_on_when_it_is_plugged_in(
+    app: DemoApp, stage: Stage
+) -> None:
+    async with app.run_test(size=(150, 45), notifications=True) as pilot:
+        await pilot.press("space")
+        client = stage.blocs[ClientType.CLIENT]
+        await until(pilot, lambda: client.is_connected)
+        await pilot.press("k")
+        assert "client cable PULLED" in controls(pilot)
+        await until(pilot, lambda: not client.is_connected)
+        await pilot.press(".", ".")
+        await until(pilot, lambda: any("still under way" in toast.message for toast in app._notifications))
+        assert not seen(stage.sequence, BOTH_ORDERS[2])()
+        await pilot.press("k")
+        await until(pilot, seen(stage.sequence, *BOTH_ORDERS[2:5]))
+
+
+async def test_a_killed_relay_comes_back_and_the_play_goes_on(app: DemoApp, stage: Stage) -> None:
+    async with app.run_test(size=(150, 45)) as pilot:
+        await pilot.press("plus", "plus", "plus")
+        await until(pilot, seen(stage.sequence, *BOTH_ORDERS[2:8]))
+        await pilot.press("t")
+        assert "relay KILLED" in controls(pilot)
+        await until(pilot, seen(stage.sequence, *BOTH_ORDERS[-2:]))
+        await pilot.press("t")
+        await until(pilot, seen(stage.sequence, *BOTH_ORDERS[2:26]))
+        numbers = [arrow.number for arrow in stage.sequence.arrows]
+        assert numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.parametrize("size", [(150, 45), (80, 24), (50, 24)])
+async def test_everything_is_on_the_screen_at_any_size(app: DemoApp, size: tuple[int, int]) -> None:
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        for kind in ("ClientPanel", "SequenceView", "ServicemanPanel"):
+            assert app.query_one(kind).size.width > 30
+            assert app.query_one(kind).size.height > 5
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "picture"),
+    [
+        (Party.CLIENT, Party.KTOR_SERVER, "├────▶│     │     │"),
+        (Party.KTOR_SERVER, Party.DATABASE, "│     ├────▶│     │"),
+        (Party.KTOR_SERVER, Party.SERVICEMAN, "│     ├─────┼────▶│"),
+        (Party.SERVICEMAN, Party.KTOR_SERVER, "│     │◀────┼─────┤"),
+        (Party.KTOR_SERVER, Party.CLIENT, "│◀────┤     │     │"),
+    ],
+)
+def test_an_arrow_is_drawn_between_its_lifelines(source: Party, target: Party, picture: str) -> None:
+    assert lifelines(source, target) == picture
+
+
+async def test_the_director_waits_until_both_parties_know_of_the_last_step(stage: Stage) -> None:
+    director = Director("s-4", new_id=iter(["o-1", "o-2"]).__next__)
+    client = OrdersCubit(stage.blocs[ClientType.CLIENT])
+    serviceman = OrdersCubit(stage.blocs[ClientType.SERVICEMAN])
+    step = director.next_step(client.state, serviceman.state)
+    assert step is not None
+    assert step.status is StatusCode.PLACED
+    client.send(step.order_status)
+    assert director.next_step(client.state, serviceman.state) is None
