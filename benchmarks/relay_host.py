@@ -109,7 +109,7 @@ def describe_machine(directory: Path) -> str:
     """What it runs on, in two lines; the disk is that of `directory`."""
     return (
         f"{os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.release()}\n"
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version} with synchronous=FULL, "
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}; "
         f"fsync of 4 KiB in {_fsync_ms(directory):.2f} ms (median of 100, in {directory.parent})"
     )
 

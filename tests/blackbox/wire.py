@@ -42,6 +42,9 @@ __all__ = [
 SUBPROTOCOL = "order-status.v1"
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 
+_KEY = bytes.fromhex("37fa213d")
+"""Masks every frame. It should be random in a browser; here, what fails once is to fail again."""
+
 PATIENCE = 15.0
 """Seconds that a test waits for bytes which must come. Only a failing test ever waits that long."""
 
@@ -110,10 +113,9 @@ def encode(
         head += struct.pack("!BQ", mask_bit | 127, size)
     if not masked:
         return head + payload
-    key = os.urandom(4)
-    repeated = (key * (size // 4 + 1))[:size]
+    repeated = (_KEY * (size // 4 + 1))[:size]
     body = (int.from_bytes(payload, "big") ^ int.from_bytes(repeated, "big")).to_bytes(size, "big")
-    return head + key + body
+    return head + _KEY + body
 
 
 class Line:
