@@ -178,7 +178,7 @@ async def test_an_async_generator_is_closed_when_its_handler_is_cancelled() -> N
             yield 1
             await asyncio.Event().wait()
         finally:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
             closed.append("closed")
 
     bloc = OneHandlerBloc(lambda event, emit: emit.for_each(endless(), on_data=lambda item: item))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -119,6 +121,25 @@ def test_a_listener_may_dispose_itself() -> None:
     cubit.increment()
     assert once == [1]
     assert other == [1, 2]
+
+
+@pytest.mark.parametrize("leave", ["by disposing", "by the close"])
+async def test_a_listener_that_has_left_is_not_kept(leave: str) -> None:
+    class Listener:
+        def listen(self, state: int) -> None: ...
+
+    cubit, listener = CounterCubit(), Listener()
+    subscription = cubit.stream.subscribe(listener.listen)
+    alive = weakref.ref(listener)
+    del listener
+    if leave == "by disposing":
+        subscription.dispose()
+    else:
+        await cubit.close()
+    del subscription
+    gc.collect()
+    assert alive() is None
+    await cubit.close()
 
 
 def test_a_listener_may_dispose_another_which_then_gets_no_more() -> None:
