@@ -69,6 +69,13 @@ class SocketRefusedState(SocketDisconnectState):
 
     reason: str
 
+    # Its base is compared by value, and this would inherit that.
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
 
 @dataclass(frozen=True)
 class SocketReceiveDataState(SocketState):
