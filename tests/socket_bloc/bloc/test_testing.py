@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -254,19 +252,3 @@ async def test_it_uses_the_stream_that_a_subclass_has_made_of_its_own() -> None:
             return super().stream.map(lambda state: state * 2)
 
     await bloc_test(build=Doubled, act=lambda bloc: bloc.add(Increment()), expect=[2])
-
-
-def test_the_helper_needs_no_test_runner() -> None:
-    tree = ast.parse(Path(testing.__file__).read_text())
-    imported = {
-        name.split(".")[0]
-        for node in ast.walk(tree)
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
-    }
-    assert imported == {"__future__", "asyncio", "collections", "difflib", "inspect", "socket_bloc", "typing"}
