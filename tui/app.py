@@ -14,11 +14,11 @@ from typing import ClassVar
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.theme import Theme as TextualTheme
+from textual.theme import Theme
 from textual.widgets import Footer, Header
 
 from socket_bloc import OrdersCubit, SocketBloc
-from tui.settings import AppSettings, Theme
+from tui.settings import AppSettings, ThemeMemory
 from tui.widgets.dialogs import ConfirmScreen
 from tui.widgets.help import HelpScreen
 from tui.widgets.panel import RolePanel
@@ -34,12 +34,16 @@ class OrdersApp(App[None]):
     """An app over some users' orders; subclasses compose what is shown of them."""
 
     TITLE = "socket-bloc"
+    CSS = """
+    /* Notices keep clear of the actions, which are at the bottom. */
+    ToastRack { dock: top; align: right top; margin-top: 4; margin-bottom: 0; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "help", "Help", tooltip="this help"),
         Binding("q", "quit", "Quit", tooltip="quit; so do ctrl+q and ctrl+c"),
     ]
 
-    def __init__(self, orders: Sequence[OrdersCubit], *, theme: str, memory: Theme) -> None:
+    def __init__(self, orders: Sequence[OrdersCubit], *, theme: str, memory: ThemeMemory) -> None:
         """Start in `theme`; another one that the user chooses is remembered."""
         super().__init__()
         self._all_orders = orders
@@ -82,7 +86,7 @@ class OrdersApp(App[None]):
         screen = _QuitScreen(question, yes="Leave", no="Stay")
         self.push_screen(screen, lambda yes: self.exit() if yes else None)
 
-    def _remember(self, theme: TextualTheme) -> None:
+    def _remember(self, theme: Theme) -> None:
         try:
             self._memory.write(theme.name)
         except OSError as error:
@@ -95,7 +99,9 @@ class RoleApp(OrdersApp):
 
     PANEL: ClassVar[type[RolePanel]]
 
-    def __init__(self, bloc: SocketBloc, orders: OrdersCubit, *, uri: str, theme: str, memory: Theme) -> None:
+    def __init__(
+        self, bloc: SocketBloc, orders: OrdersCubit, *, uri: str, theme: str, memory: ThemeMemory
+    ) -> None:
         super().__init__([orders], theme=theme, memory=memory)
         self._bloc = bloc
         self._orders = orders
@@ -104,7 +110,7 @@ class RoleApp(OrdersApp):
     def compose(self) -> ComposeResult:
         yield Header(icon="≡")
         yield self.PANEL(self._bloc, self._orders)
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
 
 async def run(app: App[None], blocs: Sequence[SocketBloc]) -> int:
@@ -131,7 +137,7 @@ def run_role_app(kind: type[RoleApp], settings: AppSettings) -> int:
     async def main() -> int:
         bloc = SocketBloc(settings.user, kind.PANEL.ROLE, uri=settings.uri, full_history=True)
         async with OrdersCubit(bloc) as orders:
-            memory = Theme(os.environ)
+            memory = ThemeMemory(os.environ)
             app = kind(bloc, orders, uri=settings.uri, theme=settings.theme, memory=memory)
             return await run(app, [bloc])
 

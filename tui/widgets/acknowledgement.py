@@ -69,12 +69,12 @@ class Acknowledgement(BlocNode, Static):
 
     def _complain(self, order_status: OrderStatus, outcome: str, reason: str) -> None:
         self._say("✗", "$text-error", order_status, f"{outcome}: {reason}")
-        title = f"{self._name(order_status)}: {outcome}"
+        title = f"{self._what(order_status)}: {outcome}"
         self.notify(reason, title=title, severity="error", timeout=12, markup=False)
 
     def _say(self, mark: str, style: str, order_status: OrderStatus, outcome: str) -> None:
-        text = f"{mark} {self._name(order_status)}: "
+        text = f"{mark} {self._what(order_status)}: "
         self.update(Content.assemble((text, style), outcome))
 
-    def _name(self, order_status: OrderStatus) -> str:
+    def _what(self, order_status: OrderStatus) -> str:
         return done(self._flow, order_status.order_status_as_int)

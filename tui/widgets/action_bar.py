@@ -30,6 +30,7 @@ class _Action(Horizontal):
         self.step = step
         self._role = role
         self._flow = flow
+        self._shown = "", ""
 
     def compose(self) -> ComposeResult:
         yield Button(compact=True)
@@ -41,9 +42,11 @@ class _Action(Horizontal):
         self.set_class(not allowed, "-blocked")
         key = words.key or " "
         label = f"[{key}] {words.label}" if allowed else f" {key}  {words.label}"
-        self.query_one(Button).label = Content(f"{label:<14}")
         text = words.verb if allowed else why_not(self.step, order, self._flow)
-        self.query_one(Static).update(Content(text))
+        if (label, text) != self._shown:
+            self._shown = label, text
+            self.query_one(Button).label = Content(f"{label:<14}")
+            self.query_one(Static).update(Content(text), layout=False)
 
 
 class ActionBar(Vertical):

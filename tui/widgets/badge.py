@@ -1,4 +1,4 @@
-"""The connection, always in sight: connected, trying again, offline or refused, and what waits to be sent."""
+"""The connection, always in sight: connected, trying again, offline or refused, and what is queued."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ class ConnectionBadge(BlocNode, Static):
             case SocketReconnectingState(attempt, next_attempt_at):
                 seconds = (next_attempt_at - self._clock()).total_seconds()
                 when = f" in {seconds:.0f} s" if seconds >= 0.5 else ""
-                return "reconnecting", f"◐ reconnecting{when} (attempt {attempt}), r now"
+                return "reconnecting", f"◐ reconnecting{when} (attempt {attempt})"
             case SocketRefusedState(reason):
-                return "refused", f"✗ refused: {one_line(reason)}, r tries again"
+                return "refused", f"✗ refused: {one_line(reason)}"
             case SocketDisconnectState():
                 return "offline", "○ offline"
 

@@ -27,7 +27,7 @@ _ALWAYS: Final = (
     ("↑ ↓", "choose an order"),
     ("tab", "next part of the screen"),
     ("enter", "press the button that has the focus"),
-    ("ctrl+p", "all commands, themes among them"),
+    ("ctrl+p", "all commands; the themes are there"),
 )
 
 
@@ -55,16 +55,19 @@ class HelpScreen(ModalScreen[None]):
     def __init__(self, bindings: Iterable[ActiveBinding]) -> None:
         """Show these keys: those that were active when help was asked for."""
         super().__init__()
-        keys = {active.binding.key: active for active in bindings if active.binding.tooltip}
-        self._keys = [(key, active.binding.tooltip) for key, active in keys.items()]
+        self._keys = [
+            (active.binding.key, active.binding.tooltip)
+            for active in bindings
+            if active.binding.tooltip and not active.binding.priority  # Textual's own, in other words below
+        ]
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as box:
             box.border_title = "Help"
             box.border_subtitle = "esc leaves"
-            yield Static(Content("\n").join(self._lines()))
+            yield Static(Content("\n").join(self._help()))
 
-    def _lines(self) -> Iterator[Content]:
+    def _help(self) -> Iterator[Content]:
         yield Content.styled("Keys", "bold")
         for key, meaning in (*self._keys, *_ALWAYS):
             yield Content.assemble((f"{key:<8}", "$text-primary"), meaning)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Final
 
 from textual.timer import Timer
@@ -24,8 +25,12 @@ class TurnNotices(BlocNode, Widget):
 
     DEFAULT_CSS: ClassVar[str] = "TurnNotices { display: none; }"
 
-    def __init__(self, orders: OrdersCubit, role: ClientType, flow: OrderFlow) -> None:
+    def __init__(
+        self, orders: OrdersCubit, role: ClientType, flow: OrderFlow, *, is_seen: Callable[[Order], bool]
+    ) -> None:
+        """`is_seen` says whether an order is before the user's eyes; the bell is enough then."""
         super().__init__()
+        self._is_seen = is_seen
         self._orders = orders
         self._role = role
         self._flow = flow
@@ -54,6 +59,7 @@ class TurnNotices(BlocNode, Widget):
         self._news.clear()
         if news:
             self.app.bell()
+        if news := [order for order in news if not self._is_seen(order)]:
             title = self._title(news[0]) if len(news) == 1 else f"{len(news)} orders wait for you"
             self.notify("\n".join(self._line(order) for order in news[:3]), title=title, markup=False)
 

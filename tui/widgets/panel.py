@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import uuid4
 
 from textual import events, on
@@ -44,8 +44,10 @@ from tui.widgets.words import Ask, words_of
 
 __all__ = ["RolePanel", "action_bindings"]
 
-WIDE = 76
+WIDE: Final = 76
 """Columns from which the chosen order stands beside the list, not below it."""
+NARROW: Final = 60
+"""Columns below which the connection stands below the name, not beside it."""
 
 
 def action_bindings(role: ClientType) -> list[BindingType]:
@@ -65,7 +67,7 @@ class RolePanel(BlocNode, Vertical):
     NOTHING_YET: ClassVar[str] = "No order yet"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("h", "toggle_history", "History", tooltip="show or hide finished orders"),
-        Binding("r", "connect", "Connect", show=False, tooltip="try to connect now"),
+        Binding("r", "connect", "Connect", tooltip="connect now, also after a refusal"),
     ]
     DEFAULT_CSS: ClassVar[str] = """
     RolePanel {
@@ -76,7 +78,12 @@ class RolePanel(BlocNode, Vertical):
         .orders { height: 1fr; }
         OrderList { height: auto; max-height: 40%; min-height: 3; }
         .order { height: 1fr; }
-        Timeline { height: 1fr; }
+        Timeline { height: 1fr; min-height: 3; }
+        &.-narrow {
+            .top { layout: vertical; }
+            .name { width: auto; }
+            ConnectionBadge { width: 1fr; }
+        }
         &.-wide {
             .orders { layout: horizontal; }
             OrderList { width: 2fr; height: 1fr; max-height: 100%; margin-right: 1; }
@@ -117,13 +124,14 @@ class RolePanel(BlocNode, Vertical):
                 yield Timeline(self.ROLE, self._flow, clock=self._clock)
                 yield ActionBar(self.ROLE, self._flow)
         yield Acknowledgement(self._bloc, self._flow, clock=self._clock)
-        yield TurnNotices(self._orders, self.ROLE, self._flow)
+        yield TurnNotices(self._orders, self.ROLE, self._flow, is_seen=self._is_seen)
 
     def on_mount(self) -> None:
         self.build_from(self._orders, self._show)
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.width >= WIDE, "-wide")
+        self.set_class(event.size.width < NARROW, "-narrow")
 
     @property
     def chosen(self) -> Order | None:
@@ -146,6 +154,10 @@ class RolePanel(BlocNode, Vertical):
         is_empty = not orders.by_id
         turn = Content(self.NOTHING_YET) if is_empty else turn_text(self.ROLE, order, self._flow)
         self.query_one(".turn", Static).update(turn)
+
+    def _is_seen(self, order: Order) -> bool:
+        """Whether the user sees by itself that it is their turn: a new order is always news."""
+        return order.order_id == self._chosen and len(order.entries) > 1
 
     def _first_of(self, orders: Orders) -> str | None:
         """The order to begin with: one that waits for this user, or else one that is open."""

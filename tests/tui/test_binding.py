@@ -1,0 +1,236 @@
+"""Builders and listeners of a bloc on Textual nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.message_pump import MessagePump
+from textual.screen import Screen
+from textual.widgets import Static
+
+from socket_bloc.bloc import Cubit
+from tests.tui.screen import listeners, text_of, until
+from tui.binding import BlocBuilder, BlocListener, BlocNode
+
+When = Callable[[int, int], bool]
+
+
+class Shown(BlocNode, Static):
+    """Shows a number, and notes what it was made to build and was told."""
+
+    def __init__(
+        self, cubit: Cubit[int], *, build_when: When | None = None, listen_when: When | None = None
+    ) -> None:
+        super().__init__()
+        self.cubit = cubit
+        self.build_when, self.listen_when = build_when, listen_when
+        self.built: list[int] = []
+        self.told: list[int] = []
+        self.threads: set[int] = set()
+
+    def on_mount(self) -> None:
+        self.build_from(self.cubit, self.build, when=self.build_when)
+        self.listen_to(self.cubit, self.told.append, when=self.listen_when)
+
+    def build(self, state: int) -> None:
+        self.threads.add(threading.get_ident())
+        self.built.append(state)
+        self.update(f"state {state}")
+
+
+class OneWidget(App[None]):
+    """An app of one widget."""
+
+    def __init__(self, widget: Static) -> None:
+        super().__init__()
+        self.widget = widget
+
+    def compose(self) -> ComposeResult:
+        yield self.widget
+
+
+async def test_the_state_there_is_gets_built_at_first() -> None:
+    shown = Shown(Cubit(7))
+    async with OneWidget(shown).run_test() as pilot:
+        await until(pilot, lambda: shown.built == [7])
+        assert shown.told == []
+        assert "state 7" in text_of(pilot.app)
+
+
+async def test_nothing_is_built_or_told_inside_of_emit() -> None:
+    shown = Shown(cubit := Cubit(0))
+    async with OneWidget(shown).run_test() as pilot:
+        await until(pilot, lambda: shown.built)
+        cubit.emit(1)
+        assert (shown.built, shown.told) == ([0], [])
+        await until(pilot, lambda: shown.built == [0, 1] and shown.told == [1])
+
+
+async def test_of_a_burst_the_last_state_is_built_and_every_one_is_told() -> None:
+    shown = Shown(cubit := Cubit(0))
+    async with OneWidget(shown).run_test() as pilot:
+        await until(pilot, lambda: shown.built)
+        for number in range(1, 1001):
+            cubit.emit(number)
+        await until(pilot, lambda: len(shown.told) == 1000)
+        assert shown.told == [*range(1, 1001)]
+        assert shown.built == [0, 1000]
+
+
+async def test_what_is_emitted_while_a_listener_is_told_is_told_after() -> None:
+    cubit = Cubit(0)
+
+    class Answering(Shown):
+        def on_mount(self) -> None:
+            self.listen_to(cubit, lambda state: cubit.emit(state * 10) if state < 10 else None)
+
+    shown = Answering(cubit)
+    async with OneWidget(shown).run_test() as pilot:
+        cubit.emit(1)
+        cubit.emit(2)
+        await until(pilot, lambda: len(shown.told) == 4)
+        assert shown.told == [1, 2, 10, 20]
+
+
+async def test_a_builder_asks_with_the_state_it_built_last_and_a_listener_with_the_one_before() -> None:
+    shown = Shown(cubit := Cubit(0), build_when=lambda a, b: b >= a + 3, listen_when=lambda a, b: b > a)
+    async with OneWidget(shown).run_test() as pilot:
+        for number in (1, 2, 3, 2, 4, 6):
+            cubit.emit(number)
+            await pilot.pause()
+        await until(pilot, lambda: shown.built == [0, 3, 6])
+        assert shown.told == [1, 2, 3, 4, 6]
+
+
+async def test_states_from_another_task_and_another_thread_are_built_on_the_apps_thread() -> None:
+    shown = Shown(cubit := Cubit(0))
+
+    def count() -> None:
+        for number in range(1, 501):
+            cubit.emit(number)
+
+    async def count_on() -> None:
+        for number in range(501, 601):
+            cubit.emit(number)
+            await asyncio.sleep(0)
+
+    foreign = asyncio.create_task(asyncio.to_thread(count))  # made before the app: it knows nothing of it
+    async with OneWidget(shown).run_test() as pilot:
+        await foreign
+        thread = threading.Thread(target=lambda: [cubit.emit(-number) for number in range(1, 501)])
+        thread.start()
+        await asyncio.to_thread(thread.join)
+        await asyncio.create_task(count_on())
+        await until(pilot, lambda: shown.built[-1:] == [600])
+        assert shown.told[-600:] == [*range(-1, -501, -1), *range(501, 601)]
+        assert shown.threads == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("leave", ["remove", "exit", "pop"])
+async def test_a_node_that_is_gone_listens_no_more(leave: str) -> None:
+    shown = Shown(cubit := Cubit(0))
+
+    class Other(Screen[None]):
+        def compose(self) -> ComposeResult:
+            yield shown
+
+    app: App[None] = App() if leave == "pop" else OneWidget(shown)
+    async with app.run_test() as pilot:
+        if leave == "pop":
+            await app.push_screen(Other())
+        await until(pilot, lambda: listeners(cubit) == 2)
+        if leave == "remove":
+            await shown.remove()
+        elif leave == "pop":
+            await app.pop_screen()
+        else:
+            app.exit()
+    assert listeners(cubit) == 0
+    cubit.emit(1)
+    assert shown.told == []
+
+
+async def test_an_on_unmount_of_a_subclass_does_not_keep_the_bloc() -> None:
+    class Careless(Shown):
+        def on_unmount(self) -> None:
+            self.told.append(-1)  # and no call of super()
+
+    shown = Careless(cubit := Cubit(0))
+    async with OneWidget(shown).run_test() as pilot:
+        await until(pilot, lambda: listeners(cubit) == 2)
+    assert (listeners(cubit), shown.told) == (0, [-1])
+
+
+async def test_an_app_that_crashes_lets_go_of_the_bloc_and_the_bloc_goes_on() -> None:
+    class Faulty(Shown):
+        def build(self, state: int) -> None:
+            if state == 1:
+                raise ZeroDivisionError("a bug in the view")
+
+    shown = Faulty(cubit := Cubit(0))
+    heard: list[int] = []
+
+    async def run() -> None:
+        async with OneWidget(shown).run_test() as pilot:
+            await until(pilot, lambda: listeners(cubit) == 2)
+            cubit.stream.subscribe(heard.append)
+            cubit.emit(1)  # does not raise
+            await pilot.pause()
+            cubit.emit(2)
+
+    with pytest.raises(ZeroDivisionError):
+        await run()
+    assert heard == [1, 2]
+    assert listeners(cubit) == 1
+
+
+@pytest.mark.parametrize("kind", [BlocBuilder, BlocListener])
+async def test_a_node_without_the_mixin_lets_go_at_the_first_state_after_its_end(kind: Any) -> None:
+    cubit = Cubit(0)
+    taken: list[int] = []
+
+    def bind(node: MessagePump) -> None:
+        kind(node, cubit, taken.append)
+
+    node = Static()
+    async with OneWidget(node).run_test() as pilot:
+        bind(node)
+        cubit.emit(1)
+        await until(pilot, lambda: taken[-1:] == [1])
+        await node.remove()
+        cubit.emit(2)
+        assert listeners(cubit) == 0
+        await pilot.pause()
+        assert taken[-1] == 1
+
+
+async def test_what_has_been_disposed_takes_up_nothing_that_still_waits() -> None:
+    node = Static()
+    taken: list[int] = []
+    async with OneWidget(node).run_test() as pilot:
+        listener = BlocListener(node, cubit := Cubit(0), taken.append)
+        builder = BlocBuilder(node, cubit, taken.append)
+        cubit.emit(1)
+        listener.dispose()
+        builder.dispose()
+        await pilot.pause()
+        assert (taken, listeners(cubit)) == ([], 0)
+
+
+async def test_screens_and_apps_are_nodes_too() -> None:
+    cubit = Cubit(0)
+
+    class Whole(BlocNode, App[None]):
+        def on_mount(self) -> None:
+            self.build_from(cubit, lambda state: setattr(self, "title", f"state {state}"))
+
+    app = Whole()
+    async with app.run_test() as pilot:
+        cubit.emit(3)
+        await until(pilot, lambda: app.title == "state 3")
+    assert listeners(cubit) == 0
