@@ -51,13 +51,13 @@ class Feed(Generic[T]):
     def _fail(self, error: Exception) -> None:
         if self._on_error is None or self.ended.done():
             self._end(error)
-            return
-        try:
-            self._on_error(error)
-        except Exception as another:
-            self._end(another)
         else:
-            self._end()
+            try:
+                self._on_error(error)
+            except Exception as another:
+                self._end(another)
+            else:
+                self._end()
 
     def _end(self, error: Exception | None = None) -> None:
         if self.ended.done():

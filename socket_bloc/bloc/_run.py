@@ -164,9 +164,9 @@ class Run(DisposableBase, Generic[Event, State]):
     def _end_task(self, task: asyncio.Future[None]) -> None:
         self._work.disown(task)
         self._task = None  # else each would keep the other, by way of the context
-        if task.cancelled():
+        if task.cancelled() or isinstance(task.exception(), KeyboardInterrupt | SystemExit):
             self.abandon()
-            self._end(None)
+            self._end(None)  # an interrupt has been raised by the loop already
         else:
             self._end(task.exception())
 

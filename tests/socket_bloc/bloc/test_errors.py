@@ -232,15 +232,19 @@ async def test_a_transformer_that_fails_is_reported_and_starts_anew(
     loop_errors.clear()
 
 
-@pytest.mark.parametrize("transformer", TRANSFORMERS)
+@pytest.mark.parametrize("transformer", [concurrent, sequential])
+@pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
 def test_an_interrupt_in_a_handler_is_let_through_and_the_bloc_can_still_be_closed(
-    transformer: Callable[[], EventTransformer[Any]], exception: type[BaseException]
+    transformer: Callable[[], EventTransformer[Any]], is_async: bool, exception: type[BaseException]
 ) -> None:
-    def handler(event: str, emit: Emitter[str]) -> None:
+    def handle(event: str, emit: Emitter[str]) -> None:
         if event == "stop":
             raise exception
         emit(event)
+
+    async def handle_later(event: str, emit: Emitter[str]) -> None:
+        handle(event, emit)
 
     async def add(bloc: OneHandlerBloc) -> None:
         bloc.add("stop")
@@ -250,9 +254,11 @@ def test_an_interrupt_in_a_handler_is_let_through_and_the_bloc_can_still_be_clos
     async def close(bloc: OneHandlerBloc) -> None:
         await asyncio.wait_for(bloc.close(), 5)
 
-    bloc = OneHandlerBloc(handler, transformer())
+    bloc = OneHandlerBloc(handle_later if is_async else handle, transformer())
     heard = listen(bloc)
     loop = asyncio.new_event_loop()
+    reports: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda loop, context: reports.append(context))
     try:
         with pytest.raises(exception):
             loop.run_until_complete(add(bloc))
@@ -262,6 +268,7 @@ def test_an_interrupt_in_a_handler_is_let_through_and_the_bloc_can_still_be_clos
     finally:
         loop.close()
     assert heard == ["after", DONE]
+    assert reports == []
 
 
 async def test_a_handler_whose_own_task_is_cancelled_has_no_error(recorder: Recorder) -> None:

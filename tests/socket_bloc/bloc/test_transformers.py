@@ -19,6 +19,7 @@ from socket_bloc.bloc import (
     Emitter,
     EventMapper,
     EventTransformer,
+    concurrent,
     debounce,
     droppable,
     restartable,
@@ -142,6 +143,46 @@ async def test_the_source_of_a_handler_that_is_cancelled_has_no_listener_left() 
     assert len(source.observers) == 1
     await bloc.close()
     assert source.observers == []
+
+
+@pytest.mark.parametrize("make", [concurrent, sequential, droppable, restartable])
+@pytest.mark.parametrize("ends_last", ["the events", "the handling"])
+def test_a_pipeline_completes_when_the_events_and_their_handling_have_ended(
+    make: Callable[[], EventTransformer[int]], ends_last: str
+) -> None:
+    # Dart: concurrent_test.dart, sequential_test.dart, droppable_test.dart, restartable_test.dart
+    events: Subject[int] = Subject()
+    handling: Subject[int] = Subject()
+    completed: list[str] = []
+    pipeline = make()(events, lambda event: handling)
+    pipeline.subscribe(on_completed=lambda: completed.append("completed"))
+    events.on_next(1)
+    first, last = (handling, events) if ends_last == "the events" else (events, handling)
+    first.on_completed()
+    assert completed == []
+    last.on_completed()
+    assert completed == ["completed"]
+
+
+@pytest.mark.parametrize("make", [concurrent, sequential, droppable, restartable])
+def test_a_pipeline_that_is_disposed_cancels_what_is_under_way_and_starts_no_more(
+    make: Callable[[], EventTransformer[int]],
+) -> None:
+    events: Subject[int] = Subject()
+    handlings: list[Subject[int]] = []
+
+    def mapper(event: int) -> Observable[int]:
+        handlings.append(Subject())
+        return handlings[-1]
+
+    subscription = make()(events, mapper).subscribe()
+    events.on_next(1)
+    events.on_next(2)
+    subscription.dispose()
+    assert events.observers == []
+    assert all(handling.observers == [] for handling in handlings)
+    handlings[0].on_completed()
+    assert all(handling.observers == [] for handling in handlings)
 
 
 @pytest.mark.parametrize("make", [sequential, droppable, restartable])
