@@ -178,21 +178,30 @@ class GroupCommit:
         self._end(problem)
 
     def _end(self, problem: Exception | None) -> None:
+        if problem is not None:
+            _report("a batch was not committed", problem)
+        self._watch.batch_ended(len(self._batch), time.perf_counter() - self._began, problem is not None)
+        self._tell(problem)
+        if self._ledger.wants_merge and problem is None:
+            self._phase = _Phase.MERGING
+            self._thread.run(self._ledger.merge, self._merged)
+        else:
+            self._go_on()
+
+    def _tell(self, problem: Exception | None) -> None:
         batch, self._batch = self._batch, []
         probes, self._batch_probes = self._batch_probes, []
-        try:
-            if problem is not None:
-                _report("a batch was not committed", problem)
-            self._watch.batch_ended(len(batch), time.perf_counter() - self._began, problem is not None)
-            for probe in probes:
-                _settle(probe, problem is None)
-            self._tell(batch, problem)
-        finally:
-            if self._ledger.wants_merge and problem is None:
-                self._phase = _Phase.MERGING
-                self._thread.run(self._ledger.merge, self._merged)
-            else:
-                self._go_on()
+        outcomes = self._outcomes if problem is None else [_unavailable(_UNAVAILABLE)] * len(batch)
+        for probe in probes:
+            _settle(probe, problem is None)
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            try:
+                if isinstance(outcome, Entry):
+                    self._announce(outcome)
+                else:
+                    waiting.answer(outcome)
+            except Exception:
+                _log.exception("an outcome was not told")
 
     def _merged(self, problem: Exception | None) -> None:
         if self._phase is _Phase.STOPPED:
@@ -211,17 +220,6 @@ class GroupCommit:
             idle_waiters, self._idle_waiters = self._idle_waiters, []
             for waiter in idle_waiters:
                 _settle(waiter, None)
-
-    def _tell(self, batch: list[_Waiting], problem: Exception | None) -> None:
-        if problem is not None:
-            for waiting in batch:
-                waiting.answer(_unavailable(_UNAVAILABLE))
-            return
-        for waiting, outcome in zip(batch, self._outcomes, strict=True):
-            if isinstance(outcome, Entry):
-                self._announce(outcome)
-            else:
-                waiting.answer(outcome)
 
     def _give_up_on_old(self) -> None:
         """Answer those who waited too long. One timer for all: it is set for the oldest."""

@@ -26,7 +26,7 @@ __all__ = ["SqliteStore"]
 
 MERGE_SIZE: Final = 4096
 """Recent entries that are sorted into the database together."""
-_MAX_REMEMBERED: Final = 20_000
+MAX_REMEMBERED: Final = 20_000
 """Users, and open orders, that are kept in memory; each takes some hundreds of bytes."""
 
 _NEVER: Final = 2**63 - 1
@@ -220,7 +220,13 @@ class SqliteStore:
 
     def oldest_open(self, user: User) -> int | None:
         """The number in the feed of `user` at which the oldest of their open orders began."""
-        return _select(self._reader, sql.OLDEST_OPEN[user.role], *_row_of(user))[0][0]
+        row = _row_of(user)
+        ((oldest,),) = _select(self._reader, sql.OLDEST_OPEN[user.role], *row)
+        if not self._ended:
+            return oldest
+        # A commit is on its way: the orders that it ends may have ended in the database, but not for readers.
+        ((ending,),) = _select(self._reader, sql.OLDEST_OF[user.role], *row, json.dumps(self._ended))
+        return min((first for first in (oldest, ending) if first is not None), default=None)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -296,6 +302,6 @@ def _entry(row: Any) -> Entry:
 
 
 def _keep_newer_half(remembered: dict[Any, Any]) -> None:
-    if len(remembered) > _MAX_REMEMBERED:
+    if len(remembered) > MAX_REMEMBERED:
         for key in list(islice(remembered, len(remembered) // 2)):
             del remembered[key]

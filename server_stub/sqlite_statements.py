@@ -16,6 +16,7 @@ __all__ = [
     "INSERT_STATUS",
     "INSERT_USER",
     "MERGE",
+    "OLDEST_OF",
     "OLDEST_OPEN",
     "ORDER",
     "RECENT",
@@ -49,6 +50,11 @@ SENT: Final = (
 HEAD: Final = "SELECT coalesce(max(seq), 0) FROM feeds WHERE user = "
 OLDEST_OPEN: Final = {
     role: f"SELECT min({role}_first) FROM orders WHERE {role} = ({USER_KEY}) AND is_open"
+    for role in ClientType
+}
+OLDEST_OF: Final = {
+    role: f"SELECT min({role}_first) FROM orders WHERE {role} = ({USER_KEY})"
+    " AND id IN (SELECT value FROM json_each(?))"
     for role in ClientType
 }
 ORDER: Final = (

@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from server_stub.ledger import Feed, Ledger, LedgerError, Outcome, Repeated
+from server_stub.records import Draft, Entry, User
+from server_stub.sqlite import SqliteStore
+from socket_bloc.order_flow import ORDER_FLOW, OrderRecord
+from socket_bloc.order_status import ClientType, Rejection, RejectionCode, StatusCode
+from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, draft
+
+OTHER_CLIENT = User("c-2", ClientType.CLIENT)
+OTHER_SERVICEMAN = User("s-2", ClientType.SERVICEMAN)
+NOW = 1_795_341_672_345_678
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    ledger = Ledger(SqliteStore(str(tmp_path / "orders.db")), ORDER_FLOW, lambda: NOW)
+    yield ledger
+    ledger.close()
+
+
+def commit(ledger: Ledger, *drafts: Draft) -> list[Outcome]:
+    outcomes = ledger.stage(drafts)
+    ledger.commit()
+    ledger.settle()
+    return outcomes
+
+
+def _rejection(outcome: Outcome) -> tuple[RejectionCode, int | None]:
+    assert isinstance(outcome, Rejection)
+    return outcome.code, outcome.current_status
+
+
+def test_a_whole_order_reaches_both_feeds_with_the_numbers_of_each(ledger: Ledger) -> None:
+    commit(ledger, draft(CLIENT, "other", order_id="o-0", receiver=OTHER_SERVICEMAN))
+    drafts = [draft(user, f"m-{status}", status) for user, status in WHOLE_ORDER]
+    entries = commit(ledger, *drafts)
+    assert entries[0] == Entry(
+        sender=CLIENT,
+        receiver=SERVICEMAN,
+        sender_seq=2,
+        receiver_seq=1,
+        order_id="o-1",
+        message_id="m-1001",
+        status=1001,
+        status_name="PLACED",
+        message="",
+        at=NOW,
+    )
+    assert ledger.read_feed(SERVICEMAN, 0, 100) == entries
+    assert ledger.read_feed(CLIENT, 1, 100) == entries
+    assert [entry.seq(CLIENT) for entry in ledger.read_feed(CLIENT, 0, 100)] == list(range(1, 10))
+    assert [entry.seq(SERVICEMAN) for entry in ledger.read_feed(SERVICEMAN, 0, 100)] == list(range(1, 9))
+
+
+def test_nothing_can_be_read_before_it_is_settled(ledger: Ledger) -> None:
+    ledger.stage([draft(CLIENT, "m-1")])
+    assert ledger.read_feed(CLIENT, 0, 100) == []
+    ledger.commit()
+    assert ledger.read_feed(CLIENT, 0, 100) == []
+    assert ledger.open_feed(CLIENT, 0, None) == Feed(0, 0, resumed=True)
+    ledger.settle()
+    assert len(ledger.read_feed(CLIENT, 0, 100)) == 1
+    assert ledger.open_feed(CLIENT, 0, None) == Feed(0, 1, resumed=True)
+
+
+def test_a_batch_that_is_rolled_back_leaves_no_trace(ledger: Ledger) -> None:
+    commit(ledger, draft(CLIENT, "m-1"))
+    again = [draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED), draft(OTHER_CLIENT, "m-1", order_id="o-2")]
+    first = ledger.stage(again)
+    ledger.rollback()
+    assert [entry.seq(CLIENT) for entry in ledger.read_feed(CLIENT, 0, 100)] == [1]
+    assert ledger.read_feed(OTHER_CLIENT, 0, 100) == []
+    assert commit(ledger, *again) == first
+
+
+def test_within_a_batch_each_draft_is_judged_after_the_one_before_it(ledger: Ledger) -> None:
+    placed = draft(CLIENT, "m-1")
+    outcomes = commit(
+        ledger,
+        placed,
+        placed,
+        draft(CLIENT, "m-1", message="something else"),
+        draft(CLIENT, "m-2"),
+        draft(CLIENT, "m-3", StatusCode.CANCELLED),
+        draft(SERVICEMAN, "m-1", StatusCode.ACCEPTED),
+    )
+    entry = outcomes[0]
+    assert isinstance(entry, Entry)
+    assert outcomes[1] == Repeated(entry)
+    assert _rejection(outcomes[2]) == (RejectionCode.MESSAGE_ID_REUSED, StatusCode.PLACED)
+    assert _rejection(outcomes[3]) == (RejectionCode.ORDER_EXISTS, StatusCode.PLACED)
+    assert isinstance(outcomes[4], Entry)
+    assert _rejection(outcomes[5]) == (RejectionCode.ILLEGAL_TRANSITION, StatusCode.CANCELLED)
+
+
+def test_a_message_id_belongs_to_one_user(ledger: Ledger) -> None:
+    twin = User(CLIENT.user_id, ClientType.SERVICEMAN)
+    first, second, third = commit(
+        ledger,
+        draft(CLIENT, "m-1"),
+        draft(OTHER_CLIENT, "m-1", order_id="o-2", receiver=twin),
+        draft(twin, "m-1", StatusCode.ACCEPTED, order_id="o-2"),
+    )
+    assert [type(outcome) for outcome in (first, second, third)] == [Entry, Entry, Entry]
+
+
+@pytest.mark.parametrize(
+    ("again", "is_same"),
+    [
+        (draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way"), True),
+        (draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way", receiver=CLIENT), True),
+        (draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way", receiver=OTHER_CLIENT), False),
+        (draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="on my way"), False),
+        (draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way", order_id="o-2"), False),
+        (draft(SERVICEMAN, "m-2", StatusCode.ORDER_CHANGED, message="On my way"), False),
+    ],
+)
+def test_a_status_is_the_same_if_it_says_the_same_once_it_is_filled_in(
+    ledger: Ledger, again: Draft, is_same: bool
+) -> None:
+    _, entry = commit(
+        ledger, draft(CLIENT, "m-1"), draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way")
+    )
+    commit(ledger, draft(CLIENT, "m-3", StatusCode.STARTED))
+    (outcome,) = commit(ledger, again)
+    if is_same:
+        assert outcome == Repeated(entry)
+    else:
+        assert isinstance(outcome, Rejection)
+        assert outcome.code is RejectionCode.MESSAGE_ID_REUSED
+
+
+def test_a_rejection_names_the_status_of_the_order_only_to_one_who_has_a_part_in_it(ledger: Ledger) -> None:
+    commit(ledger, draft(CLIENT, "m-1"))
+    forged = draft(CLIENT, "m-2", StatusCode.ACCEPTED)
+    assert forged.refusal is not None
+    outcomes = commit(
+        ledger,
+        forged,
+        forged._replace(sender=OTHER_CLIENT),
+        forged._replace(order_id="nowhere"),
+        draft(CLIENT, "m-1", order_id="nowhere"),
+        draft(OTHER_CLIENT, "m-2"),
+        draft(OTHER_SERVICEMAN, "m-2", StatusCode.ACCEPTED),
+        draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED, receiver=OTHER_CLIENT),
+    )
+    assert [_rejection(outcome) for outcome in outcomes] == [
+        (RejectionCode.WRONG_ROLE, StatusCode.PLACED),
+        (RejectionCode.WRONG_ROLE, None),
+        (RejectionCode.WRONG_ROLE, None),
+        (RejectionCode.MESSAGE_ID_REUSED, None),
+        (RejectionCode.ORDER_EXISTS, None),
+        (RejectionCode.UNKNOWN_ORDER, None),
+        (RejectionCode.WRONG_RECEIVER, StatusCode.PLACED),
+    ]
+
+
+def test_a_feed_starts_where_the_query_says_if_the_ledger_can_go_on_from_there(ledger: Ledger) -> None:
+    commit(ledger, *[draft(user, f"m-{status}", status) for user, status in WHOLE_ORDER])
+    epoch = ledger.epoch
+    assert ledger.open_feed(CLIENT, 5, epoch) == Feed(5, 8, resumed=True)
+    assert ledger.open_feed(CLIENT, 8, epoch) == Feed(8, 8, resumed=True)
+    assert ledger.open_feed(CLIENT, 0, None) == Feed(0, 8, resumed=True)
+    assert ledger.open_feed(CLIENT, 0, "another") == Feed(0, 8, resumed=True)
+    for since, told in (
+        (9, epoch),
+        (10**19 - 1, epoch),
+        (5, "another"),
+        (5, None),
+        (None, epoch),
+        (None, None),
+    ):
+        assert ledger.open_feed(CLIENT, since, told) == Feed(8, 8, resumed=False)
+    assert ledger.open_feed(OTHER_CLIENT, None, None) == Feed(0, 0, resumed=False)
+
+
+def test_a_new_feed_starts_before_the_oldest_order_that_is_still_open(ledger: Ledger) -> None:
+    commit(ledger, draft(CLIENT, "m-1", order_id="o-1"), draft(CLIENT, "m-2", order_id="o-2"))
+    commit(ledger, draft(CLIENT, "m-3", order_id="o-3"), draft(CLIENT, "m-4", StatusCode.CANCELLED, "o-1"))
+    assert ledger.open_feed(CLIENT, None, None) == Feed(1, 4, resumed=False)
+    commit(ledger, draft(CLIENT, "m-5", StatusCode.CANCELLED, "o-2"))
+    assert ledger.open_feed(SERVICEMAN, None, None) == Feed(2, 5, resumed=False)
+    commit(ledger, draft(CLIENT, "m-6", StatusCode.CANCELLED, "o-3"))
+    assert ledger.open_feed(CLIENT, None, None) == Feed(6, 6, resumed=False)
+
+
+def test_a_store_that_fails_midway_leaves_nothing_staged(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_store: SqliteStore) -> None:
+        raise LedgerError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteStore, "write", broken)
+        with pytest.raises(LedgerError):
+            ledger.stage([draft(CLIENT, "m-1")])
+    assert commit(ledger, draft(CLIENT, "m-1"))[0] == ledger.read_feed(CLIENT, 0, 1)[0]
+
+
+# Any history at all, against a model that fits in a few lines.
+
+USERS = [
+    User(user_id, role)
+    for role, ids in ((ClientType.CLIENT, "ab"), (ClientType.SERVICEMAN, "bc"))
+    for user_id in ids
+]
+DRAFTS = st.builds(
+    draft,
+    st.sampled_from(USERS),
+    st.sampled_from([f"m-{number}" for number in range(12)]),
+    st.sampled_from(list(StatusCode)),
+    st.sampled_from(["o-1", "o-2", "o-3"]),
+    st.sampled_from([None, *USERS]),
+    st.sampled_from(["", "x", "y" * 150]),
+)
+
+
+@dataclass
+class Model:
+    """What the ledger must hold, in the plainest terms."""
+
+    entries: list[Entry] = field(default_factory=list[Entry])
+
+    def feed(self, user: User) -> list[Entry]:
+        return [entry for entry in self.entries if user in (entry.sender, entry.receiver)]
+
+    def order(self, order_id: str) -> OrderRecord | None:
+        said = [entry for entry in self.entries if entry.order_id == order_id]
+        if not said:
+            return None
+        parties = {user.role: user.user_id for user in (said[0].sender, said[0].receiver)}
+        return OrderRecord(parties[ClientType.CLIENT], parties[ClientType.SERVICEMAN], said[-1].status)
+
+    def first_open(self, user: User) -> int | None:
+        feed = self.feed(user)
+        is_open = {entry.order_id: ORDER_FLOW.is_open(entry.status) for entry in feed}
+        return next((seq for seq, entry in enumerate(feed, start=1) if is_open[entry.order_id]), None)
+
+    def judge(self, wanted: Draft) -> Outcome | RejectionCode:
+        order = self.order(wanted.order_id)
+        if wanted.refusal:
+            return wanted.refusal.code
+        for entry in self.entries:
+            if (entry.sender, entry.message_id) == (wanted.sender, wanted.message_id):
+                is_same = entry.says_the_same(wanted)
+                return Repeated(entry) if is_same else RejectionCode.MESSAGE_ID_REUSED
+        status, sender = wanted.order_status, wanted.sender
+        rejection = ORDER_FLOW.check_order(status, sender.user_id, sender.role, order)
+        if rejection:
+            return rejection.code
+        receiver_id = order.party(sender.role.other) if order else status.receiver_id
+        assert receiver_id
+        receiver = User(receiver_id, sender.role.other)
+        numbers = len(self.feed(sender)) + 1, len(self.feed(receiver)) + 1
+        said = status.order_status_as_int, status.order_status_as_string, status.message
+        entry = Entry(sender, receiver, *numbers, wanted.order_id, wanted.message_id, *said, NOW)
+        self.entries.append(entry)
+        return entry
+
+
+class AnyHistory(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = tempfile.TemporaryDirectory()
+        self.model = Model()
+        self.open()
+
+    def open(self) -> None:
+        self.ledger = Ledger(SqliteStore(f"{self.directory.name}/orders.db"), ORDER_FLOW, lambda: NOW)
+
+    def teardown(self) -> None:
+        self.ledger.close()
+        self.directory.cleanup()
+
+    def staged(self, drafts: list[Draft]) -> Model:
+        after = Model(list(self.model.entries))
+        for outcome, wanted in zip(self.ledger.stage(drafts), drafts, strict=True):
+            expected = after.judge(wanted)
+            assert expected == (outcome.code if isinstance(outcome, Rejection) else outcome)
+            if isinstance(outcome, Rejection):
+                order = after.order(wanted.order_id)
+                is_party = order is not None and order.party(wanted.sender.role) == wanted.sender.user_id
+                assert outcome.current_status == (order.current_status if order and is_party else None)
+        return after
+
+    @rule(drafts=st.lists(DRAFTS, max_size=12))
+    def commit(self, drafts: list[Draft]) -> None:
+        after = self.staged(drafts)
+        self.ledger.commit()
+        self.feeds_are_those_of_the_model()
+        self.ledger.settle()
+        self.model = after
+
+    @rule(drafts=st.lists(DRAFTS, max_size=12))
+    def fail_to_commit(self, drafts: list[Draft]) -> None:
+        self.staged(drafts)
+        self.ledger.rollback()
+
+    @rule()
+    def merge(self) -> None:
+        self.ledger.merge()
+        self.feeds_are_those_of_the_model()
+        self.ledger.merged()
+
+    @rule()
+    def restart(self) -> None:
+        epoch = self.ledger.epoch
+        self.ledger.close()
+        self.open()
+        assert self.ledger.epoch == epoch
+
+    @precondition(lambda self: self.model.entries)
+    @rule(data=st.data())
+    def send_again_what_was_committed(self, data: st.DataObject) -> None:
+        entry = data.draw(st.sampled_from(self.model.entries))
+        status = StatusCode(entry.status)
+        again = draft(entry.sender, entry.message_id, status, entry.order_id, entry.receiver, entry.message)
+        assert commit(self.ledger, again) == [Repeated(entry)]
+
+    @invariant()
+    def feeds_are_those_of_the_model(self) -> None:
+        for user in USERS:
+            feed = self.model.feed(user)
+            for after in range(len(feed) + 1):
+                assert self.ledger.read_feed(user, after, 3) == feed[after : after + 3]
+            first = self.model.first_open(user)
+            start = len(feed) if first is None else first - 1
+            assert self.ledger.open_feed(user, None, None) == Feed(start, len(feed), resumed=False)
+
+
+TestAnyHistory = AnyHistory.TestCase
+TestAnyHistory.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)

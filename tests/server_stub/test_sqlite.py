@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from server_stub import sqlite
+from server_stub.ledger import Ledger, LedgerError, Repeated
+from server_stub.records import User
+from server_stub.sqlite import SqliteStore
+from socket_bloc.order_flow import ORDER_FLOW
+from socket_bloc.order_status import ClientType, StatusCode
+from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, draft
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "orders.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore(str(path))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def ledger(store: SqliteStore) -> Ledger:
+    return Ledger(store, ORDER_FLOW)
+
+
+def _commit(ledger: Ledger, *, order_id: str = "o-1", statuses: int = len(WHOLE_ORDER)) -> None:
+    ledger.stage(
+        [draft(user, f"{order_id}-{status}", status, order_id) for user, status in WHOLE_ORDER[:statuses]]
+    )
+    ledger.commit()
+    ledger.settle()
+
+
+def _commit_without_end(ledger: Ledger) -> None:
+    for number in count():
+        _commit(ledger, order_id=f"o-{number}", statuses=2)
+
+
+def _rows(path: Path, query: str) -> list[tuple[int, ...]]:
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def test_what_is_committed_is_in_the_file_before_commit_returns(ledger: Ledger, path: Path) -> None:
+    ledger.stage([draft(CLIENT, "m-1")])
+    assert _rows(path, "SELECT count(*) FROM statuses") == [(0,)]
+    ledger.commit()
+    assert _rows(path, "SELECT status, client_seq, serviceman_seq FROM statuses") == [(1001, 1, 1)]
+
+
+def test_recent_entries_are_sorted_in_when_there_are_enough(
+    ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "MERGE_SIZE", 9)
+    _commit(ledger)
+    assert not ledger.wants_merge
+    _commit(ledger, order_id="o-2", statuses=1)
+    assert ledger.wants_merge
+    before = ledger.read_feed(CLIENT, 0, 100)
+    ledger.merge()
+    ledger.merged()
+    assert not ledger.wants_merge
+    assert ledger.read_feed(CLIENT, 0, 100) == before
+    assert _rows(path, "SELECT count(*) FROM feeds") == [(18,)]
+    assert _rows(path, "SELECT count(*) FROM sent") == [(9,)]
+    _commit(ledger, order_id="o-3", statuses=2)
+    assert [entry.seq(CLIENT) for entry in ledger.read_feed(CLIENT, 0, 100)] == list(range(1, 12))
+    assert [entry.seq(CLIENT) for entry in ledger.read_feed(CLIENT, 7, 3)] == [8, 9, 10]
+
+
+def test_long_messages_are_sorted_in_sooner(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "MERGE_SIZE", 20)
+    ledger.stage([draft(CLIENT, "m-1", message="x" * 4000)])
+    ledger.commit()
+    assert not ledger.wants_merge
+    ledger.settle()
+    assert ledger.wants_merge
+
+
+def test_a_merge_that_fails_changes_nothing_and_the_next_one_does_it(
+    ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _commit(ledger)
+    before = ledger.read_feed(CLIENT, 0, 100)
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite.sql, "MERGE", (*sqlite.sql.MERGE, "INSERT INTO nowhere VALUES (1)"))
+        with pytest.raises(LedgerError, match="nowhere"):
+            ledger.merge()
+    assert _rows(path, "SELECT count(*) FROM feeds") == [(0,)]
+    assert ledger.read_feed(CLIENT, 0, 100) == before
+    _commit(ledger, order_id="o-2")
+    ledger.merge()
+    ledger.merged()
+    assert _rows(path, "SELECT count(*) FROM feeds") == [(32,)]
+    assert ledger.read_feed(CLIENT, 0, 8) == before
+
+
+def test_a_new_process_finds_what_was_not_sorted_in(path: Path) -> None:
+    ledger = Ledger(SqliteStore(str(path)), ORDER_FLOW)
+    _commit(ledger)
+    ledger.merge()
+    ledger.merged()
+    _commit(ledger, order_id="o-2", statuses=3)
+    feed = ledger.read_feed(SERVICEMAN, 0, 100)
+    ledger.close()
+
+    again = Ledger(SqliteStore(str(path)), ORDER_FLOW)
+    assert again.read_feed(SERVICEMAN, 0, 100) == feed
+    repeated = draft(CLIENT, "o-2-1001", order_id="o-2"), draft(CLIENT, "o-1-1001", order_id="o-1")
+    assert again.stage(repeated) == [Repeated(feed[8]), Repeated(feed[0])]
+    again.rollback()
+    _commit(again, order_id="o-3", statuses=1)
+    assert again.read_feed(SERVICEMAN, 11, 100)[0].receiver_seq == 12
+    again.close()
+
+
+def test_what_no_longer_fits_into_memory_is_found_in_the_database(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "MAX_REMEMBERED", 2)
+    receivers = [User(f"s-{number}", ClientType.SERVICEMAN) for number in range(5)]
+    for number, receiver in enumerate(receivers):
+        ledger.stage([draft(CLIENT, f"m-{number}", order_id=f"o-{number}", receiver=receiver)])
+        ledger.commit()
+        ledger.settle()
+        ledger.merge()
+        ledger.merged()
+    for number, receiver in enumerate(receivers):
+        (outcome,) = ledger.stage([draft(receiver, "m", StatusCode.ACCEPTED, f"o-{number}")])
+        ledger.commit()
+        ledger.settle()
+        assert outcome == ledger.read_feed(receiver, 1, 1)[0]
+    assert [entry.seq(CLIENT) for entry in ledger.read_feed(CLIENT, 0, 100)] == list(range(1, 11))
+
+
+def test_another_process_that_writes_makes_it_unavailable_and_only_as_long_as_it_does(
+    ledger: Ledger, path: Path
+) -> None:
+    _commit(ledger, statuses=1)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(LedgerError, match="locked"):
+        ledger.stage([draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED)])
+    assert len(ledger.read_feed(CLIENT, 0, 100)) == 1
+    other.execute("ROLLBACK")
+    other.close()
+    _commit(ledger, order_id="o-2")
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_file_that_was_taken_away_takes_no_more(ledger: Ledger, path: Path, is_replaced: bool) -> None:
+    _commit(ledger, statuses=1)
+    path.rename(path.with_name("old.db"))
+    if is_replaced:
+        path.write_bytes(path.with_name("old.db").read_bytes())
+    with pytest.raises(LedgerError, match="removed or replaced"):
+        ledger.stage([draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED)])
+    path.with_name("old.db").replace(path)
+    _commit(ledger, order_id="o-2")
+
+
+def test_a_full_disk_is_reported_and_over_when_there_is_room(store: SqliteStore, ledger: Ledger) -> None:
+    (pages,) = store._writer.execute("PRAGMA page_count").fetchone()
+    store._writer.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(LedgerError, match="full"):
+        _commit_without_end(ledger)
+    feed = ledger.read_feed(CLIENT, 0, 10_000)
+    assert [entry.seq(CLIENT) for entry in feed] == list(range(1, len(feed) + 1))
+    store._writer.execute("PRAGMA max_page_count = 1000000")
+    _commit(ledger, order_id="after")
+    assert len(ledger.read_feed(CLIENT, len(feed), 100)) == len(WHOLE_ORDER)
+
+
+def test_texts_come_back_exactly_as_they_were(ledger: Ledger) -> None:
+    odd = "\u202eRTL 😀 \u2028 'quoted\" \\ ; DROP TABLE statuses --\r\n\t\x7f\u00e9 e\u0301"
+    sender = User(odd, ClientType.CLIENT)
+    ledger.stage([draft(sender, odd, order_id=odd, message=odd)])
+    ledger.commit()
+    ledger.settle()
+    ledger.merge()
+    ledger.merged()
+    (entry,) = ledger.read_feed(sender, 0, 1)
+    assert (entry.sender.user_id, entry.message_id, entry.order_id, entry.message) == (odd, odd, odd, odd)
+    assert ledger.stage([draft(sender, odd, order_id=odd, message=odd)]) == [Repeated(entry)]
+    ledger.rollback()

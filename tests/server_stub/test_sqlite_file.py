@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from server_stub.ledger import LedgerError
+from server_stub.sqlite_file import open_sqlite_file, sqlite_path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "orders.db"
+
+
+def _refusal(path: Path) -> str:
+    with pytest.raises(LedgerError) as caught:
+        open_sqlite_file(str(path))
+    assert str(path.resolve()) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///orders.db", "sqlite:////tmp/orders.db", "sqlite:///a b/ü?.db"])
+def test_the_path_is_what_stands_behind_three_slashes(url: str) -> None:
+    assert sqlite_path(url) == url[len("sqlite:///") :]
+
+
+@pytest.mark.parametrize(
+    "url", ["", "orders.db", "sqlite://orders.db", "sqlite:///", "SQLITE:///x", "postgresql://x/y"]
+)
+def test_what_is_no_such_url_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="sqlite:///"):
+        sqlite_path(url)
+
+
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_a_file_that_is_empty_or_not_there_becomes_a_database_and_keeps_its_name(
+    path: Path, is_empty: bool
+) -> None:
+    if is_empty:
+        path.touch()
+    with closing(open_sqlite_file(str(path))) as first:
+        epoch = first.epoch
+    with closing(open_sqlite_file(str(path))) as second:
+        assert second.epoch == epoch
+    assert len(epoch) == 32
+
+
+def test_two_databases_have_two_names(tmp_path: Path) -> None:
+    with (
+        closing(open_sqlite_file(str(tmp_path / "a"))) as a,
+        closing(open_sqlite_file(str(tmp_path / "b"))) as b,
+    ):
+        assert a.epoch != b.epoch
+
+
+def test_it_survives_a_loss_of_power(path: Path) -> None:
+    with closing(open_sqlite_file(str(path))) as file:
+        assert file.writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert file.writer.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_a_journal_mode_that_sqlite_does_not_take_is_a_refusal(path: Path) -> None:
+    with closing(open_sqlite_file(str(path))):
+        pass
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        assert "locked" in _refusal(path)
+
+
+def test_the_reader_cannot_write(path: Path) -> None:
+    with closing(open_sqlite_file(str(path))) as file, pytest.raises(sqlite3.OperationalError):
+        file.reader.execute("DELETE FROM relay")
+
+
+def test_a_second_relay_is_refused_for_the_life_of_the_first(path: Path) -> None:
+    with closing(open_sqlite_file(str(path))):
+        assert "another relay has" in _refusal(path)
+    open_sqlite_file(str(path)).close()
+
+
+def test_a_second_relay_is_refused_by_another_name_of_the_file_too(path: Path) -> None:
+    with closing(open_sqlite_file(str(path))):
+        link = path.with_name("link.db")
+        link.symlink_to(path)
+        assert "another relay has" in _refusal(link)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"not a database", b"x", b"\0" * 4096, b"SQLite format 3\0", b"SQLite format 3\0" + b"\0" * 4080],
+    ids=["text", "short", "zeros", "magic", "header"],
+)
+def test_a_file_that_is_not_ours_is_refused_and_left_as_it_is(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert "is not a database of this relay" in _refusal(path)
+    assert path.read_bytes() == content
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_database_of_somebody_else_is_refused_and_left_as_it_is(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE orders (id)")
+        other.commit()
+    content = path.read_bytes()
+    assert "is not a database of this relay" in _refusal(path)
+    assert path.read_bytes() == content
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_a_schema_of_another_version_is_refused_and_left_as_it_is(path: Path, version: int) -> None:
+    with closing(open_sqlite_file(str(path))) as file:
+        file.writer.execute(f"PRAGMA user_version = {version}")
+    content = path.read_bytes()
+    assert f"its schema has version {version}" in _refusal(path)
+    assert path.read_bytes() == content
+
+
+def test_a_directory_that_is_not_there_is_refused(path: Path) -> None:
+    assert "there is no such directory" in _refusal(path / "deeper" / "orders.db")
+
+
+def test_a_directory_is_no_database(tmp_path: Path) -> None:
+    assert "directory" in _refusal(tmp_path)
+
+
+def test_a_database_whose_pages_are_damaged_is_refused(path: Path) -> None:
+    open_sqlite_file(str(path)).close()
+    content = bytearray(path.read_bytes())
+    content[100:2000] = b"\xff" * 1900
+    path.write_bytes(content)
+    assert "cannot open the database" in _refusal(path)
+    with pytest.raises(LedgerError, match="cannot open"):  # and the lock was given back
+        open_sqlite_file(str(path))
