@@ -1,0 +1,108 @@
+"""The outbox in memory, and what a session keeps in it: sends stay until they are settled."""
+
+from __future__ import annotations
+
+import pytest
+
+from socket_bloc.errors import NoSocketError
+from socket_bloc.outbox import MemoryOutbox, Outbox, Send
+from tests.socket_bloc.simulation import cancelled, placed
+from tests.socket_bloc.test_session import Build, live, refused, welcome, without_a_socket
+
+FIRST, SECOND = placed("o-1", "m-1"), cancelled("o-1", "m-2")
+
+
+def outbox_of(*sends: Send) -> Outbox:
+    outbox = MemoryOutbox()
+    for send in sends:
+        outbox.add(send)
+    return outbox
+
+
+def test_a_new_outbox_is_empty() -> None:
+    outbox = outbox_of()
+    assert len(outbox) == 0
+    assert list(outbox) == []
+    assert "m-1" not in outbox
+
+
+def test_sends_are_kept_in_the_order_in_which_they_were_added() -> None:
+    sends = [placed("o-2", "m-9"), placed("o-1", "m-1"), cancelled("o-2", "m-5")]
+    outbox = outbox_of(*sends)
+    assert list(outbox) == sends
+    assert len(outbox) == 3
+    assert "m-9" in outbox
+
+
+def test_the_same_send_again_is_kept_once_and_in_its_place() -> None:
+    first, second = placed("o-1", "m-1"), placed("o-2", "m-2")
+    assert list(outbox_of(first, second, placed("o-1", "m-1"))) == [first, second]
+
+
+def test_another_send_under_the_same_message_id_is_an_error_and_changes_nothing() -> None:
+    outbox = outbox_of(placed("o-1", "m-1"))
+    with pytest.raises(ValueError, match=r"^message_id: another status is being sent under it"):
+        outbox.add(placed("o-2", "m-1"))
+    assert list(outbox) == [placed("o-1", "m-1")]
+
+
+def test_a_settled_send_is_forgotten_and_the_others_stay() -> None:
+    outbox = outbox_of(placed("o-1", "m-1"), placed("o-2", "m-2"))
+    outbox.settle("m-1")
+    assert list(outbox) == [placed("o-2", "m-2")]
+    assert "m-1" not in outbox
+    outbox.add(cancelled("o-1", "m-1"))
+    assert [send.message_id for send in outbox] == ["m-2", "m-1"]
+
+
+def test_settling_what_is_not_there_changes_nothing() -> None:
+    outbox = outbox_of(placed("o-1", "m-1"))
+    outbox.settle("m-2")
+    assert list(outbox) == [placed("o-1", "m-1")]
+
+
+def test_sends_may_be_settled_and_added_while_they_are_listed() -> None:
+    outbox = outbox_of(placed("o-1", "m-1"), placed("o-2", "m-2"))
+    listed: list[str] = []
+    for send in outbox:
+        outbox.settle(send.message_id)
+        outbox.add(cancelled("o-1", f"after-{send.message_id}"))
+        listed.append(send.message_id)
+    assert listed == ["m-1", "m-2"]
+    assert [send.message_id for send in outbox] == ["after-m-1", "after-m-2"]
+
+
+# What a session keeps
+
+
+@without_a_socket
+def test_without_a_socket_send(build: Build) -> None:
+    driver = build()
+    with pytest.raises(NoSocketError):
+        driver.send(placed("o-1", "m-1"))
+    assert len(driver.outbox) == 0
+    assert driver.reconnect(welcome()) == ["connected"]
+
+
+def test_a_disconnect_and_a_refusal_keep_what_is_unsettled() -> None:
+    driver = live(FIRST, SECOND)
+    assert driver.disconnect() == ["queued m-1", "close", "disconnected"]
+    assert driver.reconnect(welcome()) == ["connected", "transmit m-1"]
+    driver = refused(FIRST, SECOND)
+    assert driver.reconnect(welcome()) == ["connected", "transmit m-1"]
+    assert len(driver.outbox) == 2
+
+
+def test_the_same_send_again_is_not_sent_again() -> None:
+    driver = live()
+    driver.send(FIRST)
+    assert driver.send(FIRST) == []
+
+
+@without_a_socket
+def test_without_a_socket_an_older_send_is_kept_when_it_is_sent_again(build: Build) -> None:
+    driver = build(FIRST)
+    with pytest.raises(NoSocketError):
+        driver.send(FIRST)
+    assert list(driver.outbox) == [FIRST]
+    assert driver.reconnect(welcome()) == ["connected", "transmit m-1"]
