@@ -7,11 +7,11 @@ suspicion than pydantic has, and keeps that to itself; how a client reads the re
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Final, Literal, cast
 
-from pydantic import Field, PlainSerializer, ValidationError
+from pydantic import AwareDatetime, Field, PlainSerializer, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from socket_bloc.order_status import ClientType, MessageId, OrderStatus, RejectionCode, WireModel
@@ -52,7 +52,7 @@ class CloseCode(IntEnum):
 
 def _utc(at: datetime) -> str:
     """Six digits of a second always, so that texts sort as times do (isoformat drops `.000000`)."""
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class WelcomeFrame(WireModel):
@@ -73,7 +73,7 @@ class StatusFrame(WireModel):
     type: Literal["status"] = "status"
     seq: Annotated[int, Field(ge=1)]
     message_id: MessageId
-    at: Annotated[datetime, PlainSerializer(_utc, return_type=str)]
+    at: Annotated[AwareDatetime, PlainSerializer(_utc, return_type=str)]
     order_status: OrderStatus
 
 
@@ -110,39 +110,34 @@ class UnreadableFrame:
 
 
 RelayFrame = WelcomeFrame | StatusFrame | RejectedFrame
-_MODELS: Final[dict[str, type[RelayFrame]]] = {
-    "welcome": WelcomeFrame,
-    "status": StatusFrame,
-    "rejected": RejectedFrame,
-}
+_RELAY_FRAME: Final = TypeAdapter[RelayFrame](Annotated[RelayFrame, Field(discriminator="type")])
+_TYPES: Final = ("welcome", "status", "rejected")
 
 
-def read_relay_frame(text: str | bytes) -> RelayFrame | UnreadableFrame:
+def read_relay_frame(data: str | bytes) -> RelayFrame | UnreadableFrame:
     """Read a frame that came from the relay. Never raises."""
-    # The happy path parses once: nearly every frame is a status.
     try:
-        return StatusFrame.from_json(text)
-    except ValidationError:
-        pass
+        return _RELAY_FRAME.validate_json(data, by_alias=True, by_name=False)
+    except ValidationError as error:
+        return _unreadable(data, error)
+
+
+def _unreadable(data: str | bytes, error: ValidationError) -> UnreadableFrame:
     try:
-        value: object = from_json(text)
+        value: object = from_json(data)
     except ValueError:
         return UnreadableFrame(None, None, "it is no JSON")
     if not isinstance(value, dict):
         return UnreadableFrame(None, None, "it is no JSON object")
-    fields = cast("dict[str, Any]", value)
-    type_ = fields.get("type")
-    model = _MODELS.get(type_) if isinstance(type_, str) else None
-    if model is None:
+    fields = cast("dict[str, object]", value)
+    type_, seq = fields.get("type"), fields.get("seq")
+    if type_ not in _TYPES:
         return UnreadableFrame(type_[:40] if isinstance(type_, str) else None, None, "its type is unknown")
-    try:
-        return model.from_json(text)
-    except ValidationError as error:
-        seq = fields.get("seq") if model is StatusFrame else None
-        has_seq = isinstance(seq, int) and not isinstance(seq, bool) and seq > 0
-        return UnreadableFrame(model.model_fields["type"].default, seq if has_seq else None, _problem(error))
+    has_seq = type_ == "status" and type(seq) is int and seq > 0
+    return UnreadableFrame(str(type_), cast(int, seq) if has_seq else None, _problem(error))
 
 
 def _problem(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    _type, *path = first["loc"]
+    return f"{'.'.join(str(part) for part in path)}: {first['msg']}"

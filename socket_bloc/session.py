@@ -150,7 +150,7 @@ class Session:
                 case RejectedFrame(message_id=str(message_id)) as frame if self.is_connected:
                     self._on_rejected(frame, message_id, now)
                 case RejectedFrame(message_id=None, code=code):
-                    self._report(f"the relay rejects what it does not name: {code}")
+                    self._report(f"the relay rejects what it does not name: {code[:40]!r}")
                 case UnreadableFrame() as frame:
                     self._on_unreadable(frame, now)
                 case frame:
@@ -221,7 +221,7 @@ class Session:
     def _on_rejected(self, frame: RejectedFrame, message_id: str, now: float) -> None:
         send = self._delivery.get(message_id)
         if send is None:
-            self._report(f"the relay rejects what was not sent: {frame.code}")
+            self._report(f"the relay rejects what was not sent: {frame.code[:40]!r}")
         elif isinstance(frame.code, RejectionCode) and not frame.code.is_final:
             self._delivery.put_off(message_id, now)
         else:
