@@ -32,7 +32,7 @@ class CommitThread:
         self._jobs.put((job, done))
 
     def stop(self, timeout: float) -> bool:
-        """Wait at most `timeout` seconds for the job that is running; whether the thread has ended."""
+        """Wait at most `timeout` seconds for the jobs there are; whether the thread has ended."""
         self._jobs.put(None)
         self._thread.join(timeout)
         return not self._thread.is_alive()

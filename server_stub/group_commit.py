@@ -124,20 +124,23 @@ class GroupCommit:
             await idle
 
     def stop(self, timeout: float) -> bool:
-        """Commit nothing more, and tell nobody of anything more.
+        """Commit nothing more, tell nobody of anything more, and close the ledger.
 
-        Blocks until the COMMIT that is running returns, at most `timeout` seconds; whether it has.
+        Blocks until the COMMIT that is running returns, at most `timeout` seconds; whether it has. The
+        ledger is closed when it does.
         """
-        self._phase = _Phase.STOPPED
-        self._takes_more = False
-        self._waiting.clear()
-        self._batch = []
-        if self._timer is not None:
-            self._timer.cancel()
-        for probe in (*self._probes, *self._batch_probes):
-            _settle(probe, False)
-        for waiter in self._idle_waiters:
-            _settle(waiter, None)
+        if self._phase is not _Phase.STOPPED:
+            self._phase = _Phase.STOPPED
+            self._takes_more = False
+            self._waiting.clear()
+            self._batch = []
+            if self._timer is not None:
+                self._timer.cancel()
+            for probe in (*self._probes, *self._batch_probes):
+                _settle(probe, False)
+            for waiter in self._idle_waiters:
+                _settle(waiter, None)
+            self._thread.run(self._ledger.close, _closed)
         return self._thread.stop(timeout)
 
     def _wake(self) -> None:
@@ -243,6 +246,11 @@ def _unavailable(reason: str) -> Rejection:
 def _settle(future: asyncio.Future[T], result: T) -> None:
     if not future.done():
         future.set_result(result)
+
+
+def _closed(problem: Exception | None) -> None:
+    if problem is not None:
+        _report("the database was not closed", problem)
 
 
 def _report(what: str, problem: Exception) -> None:

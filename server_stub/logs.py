@@ -6,10 +6,12 @@ import logging
 import time
 from typing import Final
 
-__all__ = ["configure_logs"]
+__all__ = ["configure_logs", "relay_handler"]
 
-_LINES: Final = 20
-_SECONDS: Final = 1.0
+MAX_LINES: Final = 20
+"""Of one kind, in a period."""
+PERIOD: Final = 1.0
+"""Seconds."""
 
 
 class _OneLine(logging.Formatter):
@@ -17,11 +19,12 @@ class _OneLine(logging.Formatter):
 
     converter = time.gmtime
 
-    def format(self, record: logging.LogRecord) -> str:
-        message = record.getMessage()
-        record.msg = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
-        record.args = None
-        return super().format(record)
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (the name is the library's)
+        message = record.message
+        if not message.isprintable():
+            escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+            record.message = "".join(escaped)
+        return super().formatMessage(record)
 
 
 class _Throttle(logging.Filter):
@@ -34,18 +37,23 @@ class _Throttle(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         kind = record.msg
         since, lines = self._kinds.get(kind, (record.created, 0))
-        if record.created - since >= _SECONDS:
-            if lines > _LINES:
-                record.msg = f"{record.msg} (and {lines - _LINES} more like it a moment ago)"
+        if record.created - since >= PERIOD:
+            if lines > MAX_LINES:
+                record.msg = f"{record.msg} (and {lines - MAX_LINES} more like it a moment ago)"
             since, lines = record.created, 0
         self._kinds[kind] = since, lines + 1
-        return lines < _LINES
+        return lines < MAX_LINES
 
 
-def configure_logs() -> None:
-    """Write to standard error from now on. Nobody's frames are logged, at no level."""
+def relay_handler() -> logging.Handler:
+    """Writes to standard error."""
     handler = logging.StreamHandler()
     handler.addFilter(_Throttle())
     handler.setFormatter(_OneLine("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    return handler
+
+
+def configure_logs() -> None:
+    """Log to standard error from now on. Nobody's frames are logged, at no level."""
+    logging.basicConfig(level=logging.INFO, handlers=[relay_handler()])
     logging.getLogger("websockets").setLevel(logging.INFO)

@@ -72,14 +72,14 @@ class Server:
         self._capacity = capacity(settings.max_connections)
         self._socket = bind(settings.host, settings.port, insecure=settings.insecure)
         try:
-            self._ledger = Ledger(SqliteStore(sqlite_path(settings.database)), flow)
+            ledger = Ledger(SqliteStore(sqlite_path(settings.database)), flow)
         except LedgerError as error:
             self._socket.close()
             raise StartError(str(error)) from None
         self._metrics = Metrics()
         watch = Watch(self._metrics, observer)
         rate_limit = RateLimit(settings.rate_limit, settings.rate_burst)
-        self._relay = Relay(self._ledger, flow, watch, rate_limit, self._loop)
+        self._relay = Relay(ledger, flow, watch, rate_limit, self._loop)
         self._state = _State.LISTENING
         self._listener: asyncio.Server | None = None
         self._connections: set[Connection] = set()
@@ -209,8 +209,6 @@ class Server:
 
     def _release(self) -> None:
         self.deadlines.stop()
-        if self._relay.writer.stop(_COMMIT_TIMEOUT):
-            self._ledger.close()
-        else:
-            _log.error("a COMMIT hangs in the disk; the database stays locked until this process ends")
+        if not self._relay.writer.stop(_COMMIT_TIMEOUT):
+            _log.error("a COMMIT hangs in the disk; the database stays locked until it returns")
         self._closed.set()

@@ -91,7 +91,6 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     yield desk
     desk.disk.gate.set()
     assert desk.writer.stop(10)
-    desk.ledger.close()
 
 
 PLACED = draft(CLIENT, "placed")

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidMessage
+
+from tests.server_stub.support import CLIENT, SERVICEMAN, Peer, handshake_request, send_frame
+
+_MODULE = ("-m", "server_stub")
+_MAIN = "import sys; from server_stub.__main__ import main; sys.exit(main(sys.argv[1:]))"
+_WITHOUT_UVLOOP = ("-c", f"import sys; sys.modules['uvloop'] = None; {_MAIN}")
+_OF_64_FILES = ("-c", f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); {_MAIN}")
+
+
+async def _start(*arguments: str, command: tuple[str, ...] = _MODULE, **environ: str) -> Process:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("RELAY_")} | environ
+    return await asyncio.create_subprocess_exec(
+        sys.executable, *command, *arguments, stdout=PIPE, stderr=PIPE, env=environ
+    )
+
+
+async def _run(*arguments: str, **environ: str) -> tuple[int, str, str]:
+    """The exit status, standard output and standard error of a relay that is not going to start."""
+    process = await _start(*arguments, **environ)
+    output, errors = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode is not None
+    return process.returncode, output.decode(), errors.decode()
+
+
+class Running:
+    """A relay process that listens."""
+
+    def __init__(self, process: Process, uri: str) -> None:
+        self.process = process
+        self.uri = uri
+
+    @asynccontextmanager
+    async def joined(self, user_id: str = "c-1", query: str = "") -> AsyncIterator[Peer]:
+        role = CLIENT.role if user_id.startswith("c") else SERVICEMAN.role
+        async with connect(f"{self.uri}?userId={user_id}&type={role}{query}", proxy=None) as connection:
+            peer = Peer(connection)
+            peer.welcome = await peer.receive()
+            yield peer
+
+    @asynccontextmanager
+    async def joined_at_last(self, user_id: str, query: str) -> AsyncIterator[Peer]:
+        """The same, tried again until the relay has room."""
+        async with asyncio.timeout(10), AsyncExitStack() as stack:
+            peer = None
+            while peer is None:
+                with suppress(InvalidMessage, ConnectionError):
+                    peer = await stack.enter_async_context(self.joined(user_id, query))
+            yield peer
+
+    async def end(self, number: signal.Signals) -> tuple[int, str, str]:
+        """Send a signal; the exit status, and what else was written to standard output and standard error."""
+        self.process.send_signal(number)
+        output, errors = await asyncio.wait_for(self.process.communicate(), 30)
+        assert self.process.returncode is not None
+        return self.process.returncode, output.decode(), errors.decode()
+
+
+@asynccontextmanager
+async def _running(*arguments: str, command: tuple[str, ...] = _MODULE) -> AsyncIterator[Running]:
+    process = await _start("--port", "0", *arguments, command=command)
+    try:
+        assert process.stdout
+        line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
+        assert line.startswith("listening on ws://127.0.0.1:")
+        assert line.endswith("/order\n")
+        yield Running(process, line.split()[-1])
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    return f"--database=sqlite:///{tmp_path}/orders.db"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("command", [_MODULE, _WITHOUT_UVLOOP], ids=["uvloop", "asyncio"])
+async def test_it_says_where_it_listens_and_ends_in_peace(
+    database: str, number: signal.Signals, command: tuple[str, ...]
+) -> None:
+    async with _running(database, command=command) as relay, relay.joined() as client:
+        await client.send("m-1")
+        assert (await client.receive())["type"] == "status"
+        status, output, errors = await relay.end(number)
+        assert (status, output) == (0, "")
+        assert "Traceback" not in errors
+        assert "INFO shutting down" in errors
+        await client.connection.wait_closed()
+        assert client.connection.close_code == 1001
+
+
+async def test_a_client_that_reads_nothing_does_not_keep_it_from_ending(database: str) -> None:
+    async with _running(database, "--rate-limit", "0") as relay:
+        host, port = relay.uri.removeprefix("ws://").partition("/")[0].split(":")
+        reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+        writer.write(handshake_request("/order?userId=c-1&type=client"))
+        await reader.readuntil(b"\r\n\r\n")
+        async with relay.joined() as other:
+            for number in range(600):  # far more than the buffers between the two hold
+                await other.send(f"m-{number}", order_id=f"o-{number}", message="x" * 4000)
+                await other.receive()
+            began = asyncio.get_running_loop().time()
+            status, _output, errors = await relay.end(signal.SIGTERM)
+            assert asyncio.get_running_loop().time() - began < 10
+        assert status == 0
+        assert "Traceback" not in errors
+        writer.transport.abort()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def test_what_was_acknowledged_survives_a_kill(database: str) -> None:
+    acknowledged: list[str] = []
+    async with _running(database) as relay, relay.joined() as client:
+
+        async def talk() -> None:
+            for number in range(10_000):
+                await client.connection.send(send_frame(f"m-{number}", order_id=f"o-{number}"))
+                acknowledged.append((await client.receive())["messageId"])
+
+        talking = asyncio.create_task(talk())
+        while len(acknowledged) < 50:
+            await asyncio.wait([talking], timeout=0.01)
+        status, _output, _errors = await relay.end(signal.SIGKILL)
+        assert status == -signal.SIGKILL
+        with pytest.raises(Exception, match="no close frame"):
+            await talking
+    async with _running(database) as again, again.joined(query="&since=0") as client:
+        head = client.welcome["head"]
+        found = [frame["messageId"] for frame in await client.statuses(head)]
+        assert found == [f"m-{number}" for number in range(head)]
+        assert found[: len(acknowledged)] == acknowledged
+        assert head - len(acknowledged) in (0, 1)
+
+
+async def test_out_of_files_those_who_are_connected_stay_and_the_log_stays_short(database: str) -> None:
+    async with _running(database, command=_OF_64_FILES) as relay, relay.joined() as client:
+        host, port = relay.uri.removeprefix("ws://").partition("/")[0].split(":")
+        crowd = [await asyncio.open_connection(host, int(port)) for _ in range(200)]
+        await client.send("m-1")
+        assert (await client.receive())["type"] == "status"
+        for _reader, writer in crowd:
+            writer.transport.abort()
+        async with relay.joined_at_last("s-1", "&since=0") as serviceman:
+            assert (await serviceman.receive())["messageId"] == "m-1"
+        status, _output, errors = await relay.end(signal.SIGTERM)
+        assert status == 0
+        assert "Traceback" not in errors
+        assert len(errors.splitlines()) < 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "named"),
+    [
+        (["--port", "70000"], 2, "--port (RELAY_PORT)"),
+        (["--nonsense"], 2, "--nonsense"),
+        (["--database", "mysql://x"], 2, "--database (RELAY_DATABASE)"),
+        (["--host", "0.0.0.0"], 1, "--insecure"),
+        (["--database", "sqlite:////no/such/directory/orders.db"], 1, "there is no such directory"),
+    ],
+)
+async def test_what_cannot_be_is_refused_in_one_line(arguments: list[str], status: int, named: str) -> None:
+    code, output, errors = await _run("--port", "0", *arguments)
+    assert (code, output) == (status, "")
+    assert errors.count("\n") == 1
+    assert named in errors
+
+
+async def test_a_setting_of_the_environment_is_taken(tmp_path: Path) -> None:
+    code, _output, errors = await _run(RELAY_PORT="0", RELAY_DATABASE=f"sqlite:///{tmp_path}/no/orders.db")
+    assert code == 1
+    assert "there is no such directory" in errors
+
+
+async def test_a_second_relay_on_the_same_file_or_port_is_refused(database: str, tmp_path: Path) -> None:
+    async with _running(database) as relay:
+        code, _output, errors = await _run("--port", "0", database)
+        assert (code, errors.count("\n")) == (1, 1)
+        assert "another relay has the database" in errors
+        port = relay.uri.partition("/order")[0].rpartition(":")[2]
+        code, _output, errors = await _run("--port", port, f"--database=sqlite:///{tmp_path}/other.db")
+        assert (code, errors.count("\n")) == (1, 1)
+        assert "Address already in use" in errors
+        async with relay.joined() as client:
+            assert client.welcome["head"] == 0
+
+
+async def test_help_goes_to_standard_output() -> None:
+    code, output, errors = await _run("--help")
+    assert (code, errors) == (0, "")
+    assert "--rate-limit" in output

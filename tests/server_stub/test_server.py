@@ -1,0 +1,400 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+
+from server_stub import RelayObserver, Server, Settings, StartError, User, serve, server
+from server_stub.listening import Capacity
+from server_stub.records import Entry
+from server_stub.sqlite import SqliteStore
+from socket_bloc.frames import SendFrame
+from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
+from socket_bloc.order_status import Rejection, StatusCode
+from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, Peer, handshake_request, joined
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(port=0, database=f"sqlite:///{tmp_path}/orders.db")
+
+
+@pytest.fixture
+async def relay(settings: Settings) -> AsyncIterator[Server]:
+    async with serve(settings) as relay:
+        yield relay
+
+
+async def _get(relay: Server, target: str) -> tuple[int, str]:
+    """The status and the body of an answer in plain HTTP."""
+    host, port = relay.uri.removeprefix("ws://").partition("/")[0].split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"GET {target} HTTP/1.1\r\nHost: relay\r\n\r\n".encode())
+    head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    return int(head.split(b" ")[1]), body.decode()
+
+
+async def _whole_order(*peers: Peer) -> None:
+    for number, (user, status) in enumerate(WHOLE_ORDER, start=1):
+        await peers[0 if user is CLIENT else 1].send(f"m-{number}", status)
+        for peer in peers:
+            (frame,) = await peer.statuses(1)
+            assert frame["seq"] == number
+
+
+async def test_both_sides_of_an_order_see_the_same_statuses_in_the_same_order(relay: Server) -> None:
+    async with joined(relay, CLIENT) as client, joined(relay, SERVICEMAN) as serviceman:
+        await _whole_order(client, serviceman)
+    async with (
+        joined(relay, CLIENT, "&since=0") as client,
+        joined(relay, SERVICEMAN, "&since=0") as serviceman,
+    ):
+        seen = await client.statuses(8)
+        assert seen == await serviceman.statuses(8)
+        assert [frame["orderStatus"]["orderStatusAsInt"] for frame in seen] == [s for _, s in WHOLE_ORDER]
+
+
+async def test_each_connection_of_a_user_gets_the_feed_and_only_the_one_that_asks_an_answer(
+    relay: Server,
+) -> None:
+    async with joined(relay) as first, joined(relay) as second:
+        await first.send("m-1")
+        assert await first.statuses(1) == await second.statuses(1)
+        await second.send("m-1")
+        assert [frame["seq"] for frame in await second.statuses(1)] == [1]
+        await first.send("m-2")
+        rejected = await first.receive()
+        assert (rejected["code"], rejected["messageId"]) == ("orderExists", "m-2")
+
+
+async def test_what_one_sends_without_waiting_is_applied_in_order(relay: Server) -> None:
+    async with joined(relay) as client:
+        for number in range(100):
+            await client.send(f"m-{number}", order_id=f"o-{number // 2}")
+        answers = [await client.receive() for _ in range(100)]
+    assert [frame["messageId"] for frame in answers] == [f"m-{number}" for number in range(100)]
+    assert [frame["type"] for frame in answers] == ["status", "rejected"] * 50
+
+
+async def test_a_flow_of_another_project_is_taken(settings: Settings) -> None:
+    async with serve(settings, flow=OrderFlow(ORDER_FLOW.steps[:1])) as relay, joined(relay) as client:
+        await client.send("m-1", StatusCode.CANCELLED)
+        assert (await client.receive())["code"] == "unknownStatus"
+
+
+class Recording(RelayObserver):
+    """Writes down the name of what it is told, and to whom it happened."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[Any, ...]] = []
+
+    def connected(self, user: User) -> None:
+        self.events.append(("connected", user))
+
+    def received(self, user: User, frame: SendFrame) -> None:
+        self.events.append(("received", user, frame.message_id))
+
+    def committed(self, entry: Entry) -> None:
+        self.events.append(("committed", entry.sender, entry.receiver, entry.message_id))
+
+    def pushed(self, user: User, seq: int) -> None:
+        self.events.append(("pushed", user, seq))
+
+    def rejected(self, user: User, message_id: str | None, rejection: Rejection) -> None:
+        self.events.append(("rejected", user, message_id, str(rejection.code)))
+
+    def disconnected(self, user: User, close_code: int) -> None:
+        self.events.append(("disconnected", user, close_code))
+
+
+async def test_an_observer_is_told_of_everything_in_order(settings: Settings) -> None:
+    observer = Recording()
+    async with serve(settings, observer=observer) as relay, joined(relay) as client:
+        await client.send("m-1")
+        await client.receive()
+        await client.send("m-2", receiver_id="c-1")
+        await client.receive()
+    assert observer.events == [
+        ("connected", CLIENT),
+        ("received", CLIENT, "m-1"),
+        ("committed", CLIENT, SERVICEMAN, "m-1"),
+        ("pushed", CLIENT, 1),
+        ("received", CLIENT, "m-2"),
+        ("rejected", CLIENT, "m-2", "wrongReceiver"),
+        ("disconnected", CLIENT, 1000),
+    ]
+
+
+class Failing(RelayObserver):
+    """Raises whatever it is told."""
+
+    def connected(self, user: User) -> None:
+        raise ZeroDivisionError
+
+    def received(self, user: User, frame: SendFrame) -> None:
+        raise ZeroDivisionError
+
+    def committed(self, entry: Entry) -> None:
+        raise ZeroDivisionError
+
+    def pushed(self, user: User, seq: int) -> None:
+        raise ZeroDivisionError
+
+    def batch_ended(self, size: int, seconds: float, failed: bool) -> None:
+        raise ZeroDivisionError
+
+    def disconnected(self, user: User, close_code: int) -> None:
+        raise ZeroDivisionError
+
+
+async def test_an_observer_that_always_fails_does_not_hurt_the_relay(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        serve(settings, observer=Failing()) as relay,
+        joined(relay, CLIENT) as client,
+        joined(relay, SERVICEMAN) as serviceman,
+    ):
+        await _whole_order(client, serviceman)
+    assert "an observer failed" in caplog.text
+
+
+# Plain HTTP.
+
+
+async def test_health_and_metrics_are_answered_on_the_same_port(relay: Server) -> None:
+    async with joined(relay) as client:
+        await client.send("m-1")
+        await client.receive()
+        assert await _get(relay, "/healthz") == (200, "ok\n")
+        assert await _get(relay, "/readyz") == (200, "ready\n")
+        status, metrics = await _get(relay, "/metrics")
+        assert status == 200
+        assert 'relay_committed_total{status="PLACED"} 1\n' in metrics
+        assert 'relay_connections{type="client"} 1\n' in metrics
+    assert (await _get(relay, "/nowhere"))[0] == 404
+
+
+async def test_a_relay_whose_database_takes_no_write_lives_but_is_not_ready(
+    relay: Server, tmp_path: Path
+) -> None:
+    other = sqlite3.connect(tmp_path / "orders.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    async with joined(relay) as client:
+        assert (await _get(relay, "/readyz"))[0] == 503
+        assert (await _get(relay, "/healthz"))[0] == 200
+        await client.send("m-1")
+        assert (await client.receive())["code"] == "unavailable"
+        other.close()
+        assert (await _get(relay, "/readyz"))[0] == 200
+        await client.send("m-1")
+        assert (await client.receive())["type"] == "status"
+
+
+async def test_a_feed_that_cannot_be_read_at_the_handshake_is_503(
+    relay: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: object) -> int:
+        raise server.LedgerError("disk I/O error")
+
+    monkeypatch.setattr(SqliteStore, "committed_head", broken)
+    with pytest.raises(InvalidStatus) as caught:
+        async with joined(relay):
+            pass
+    assert caught.value.response.status_code == 503
+    assert caught.value.response.headers["Retry-After"] == "1"
+
+
+async def test_one_connection_too_many_is_503_until_another_has_gone(settings: Settings) -> None:
+    async with serve(settings.model_copy(update={"max_connections": 1})) as relay:
+        async with joined(relay, CLIENT):
+            with pytest.raises(InvalidStatus) as caught:
+                async with joined(relay, SERVICEMAN):
+                    pass
+            assert caught.value.response.status_code == 503
+            assert (await _get(relay, "/healthz"))[0] == 200
+        async with joined(relay, SERVICEMAN):
+            pass
+
+
+async def test_transports_for_which_there_are_no_files_are_dropped(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "capacity", lambda _max: Capacity(transports=1, websockets=1))
+    async with serve(settings) as relay, joined(relay) as client:
+        with pytest.raises((ConnectionError, InvalidMessage)):
+            await connect(f"{relay.uri}?userId=c-2&type=client", proxy=None)
+        await client.send("m-1")
+        assert (await client.receive())["type"] == "status"
+    assert "dropped a connection" in caplog.text
+
+
+# The end.
+
+
+async def _close_code(peer: Peer) -> int:
+    with pytest.raises(ConnectionClosed) as caught:
+        await peer.receive()
+    assert caught.value.rcvd is not None
+    return caught.value.rcvd.code
+
+
+async def test_closing_sends_1001_to_all_and_lets_go_of_the_port_and_the_database(settings: Settings) -> None:
+    async with serve(settings) as relay:
+        port = int(relay.uri.partition("/order")[0].rpartition(":")[2])
+        async with joined(relay, CLIENT) as client, joined(relay, SERVICEMAN) as serviceman:
+            await client.send("m-1")
+            await client.receive()
+            await serviceman.receive()
+            closing = asyncio.create_task(relay.close())
+            assert [await _close_code(client), await _close_code(serviceman)] == [1001, 1001]
+            await closing
+        await relay.close()
+    async with serve(settings.model_copy(update={"port": port})) as again, joined(again, CLIENT) as client:
+        assert client.welcome["head"] == 1
+
+
+class Hanging(SqliteStore):
+    """A store whose commits wait for the test."""
+
+    begun = asyncio.Event()
+    gate = threading.Event()
+    loop: asyncio.AbstractEventLoop
+
+    def commit(self) -> None:
+        self.loop.call_soon_threadsafe(self.begun.set)
+        self.gate.wait()
+        super().commit()
+
+
+@pytest.fixture
+async def hanging(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[type[Hanging]]:
+    monkeypatch.setattr(Hanging, "begun", asyncio.Event())
+    monkeypatch.setattr(Hanging, "gate", threading.Event())
+    monkeypatch.setattr(Hanging, "loop", asyncio.get_running_loop(), raising=False)
+    monkeypatch.setattr(server, "SqliteStore", Hanging)
+    yield Hanging
+    Hanging.gate.set()
+
+
+async def _refusal(relay: Server) -> int:
+    with pytest.raises(InvalidStatus) as caught:
+        await connect(f"{relay.uri}?userId=c-2&type=client", proxy=None)
+    return caught.value.response.status_code
+
+
+async def test_what_is_being_committed_is_told_before_1001_and_newcomers_get_503_meanwhile(
+    settings: Settings, hanging: type[Hanging]
+) -> None:
+    async with serve(settings) as relay, joined(relay) as client:
+        await client.send("m-1")
+        await hanging.begun.wait()
+        closing = asyncio.create_task(relay.close())
+        await asyncio.sleep(0)
+        assert await _refusal(relay) == 503
+        assert (await _get(relay, "/healthz"))[0] == 200
+        await client.send("m-2", order_id="o-2")
+        rejected = await client.receive()
+        assert (rejected["messageId"], rejected["code"]) == ("m-2", "unavailable")
+        assert not closing.done()
+        hanging.gate.set()
+        assert (await client.receive())["messageId"] == "m-1"
+        assert await _close_code(client) == 1001
+        await closing
+
+
+async def test_a_commit_that_hangs_and_a_client_that_does_not_read_hold_up_the_end_only_so_long(
+    settings: Settings,
+    hanging: type[Hanging],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for name in ("DRAIN_TIMEOUT", "CLOSE_TIMEOUT", "_ABORT_TIMEOUT", "_COMMIT_TIMEOUT"):
+        monkeypatch.setattr(server, name, 0.1)
+    async with serve(settings) as relay:
+        host, port = relay.uri.removeprefix("ws://").partition("/")[0].split(":")
+        _reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(handshake_request())
+        async with joined(relay) as client:
+            await client.send("m-1")
+            await hanging.begun.wait()
+            async with asyncio.timeout(10):
+                await relay.close()
+        writer.close()
+    assert "the last commit has not come back" in caplog.text
+    assert "a COMMIT hangs in the disk" in caplog.text
+
+
+async def test_aborting_is_like_being_killed_and_another_relay_can_go_on_at_once(settings: Settings) -> None:
+    observer = Recording()
+    async with serve(settings, observer=observer) as relay:
+        port = int(relay.uri.partition("/order")[0].rpartition(":")[2])
+        async with joined(relay) as client:
+            await client.send("m-1")
+            await client.receive()
+            relay.abort()
+            relay.abort()
+            same_port = settings.model_copy(update={"port": port})
+            async with serve(same_port) as again, joined(again, CLIENT, "&since=0") as returned:
+                assert (await returned.receive())["messageId"] == "m-1"
+            with pytest.raises(ConnectionClosed) as caught:
+                await client.receive()
+            assert caught.value.rcvd is None
+        await relay.close()
+    assert observer.events[-1] == ("disconnected", CLIENT, 1006)
+
+
+async def test_after_an_abort_nothing_more_is_committed_than_already_was(
+    settings: Settings, hanging: type[Hanging]
+) -> None:
+    async with serve(settings) as relay, joined(relay) as client:
+        await client.send("m-1")
+        await hanging.begun.wait()
+        await client.send("m-2", order_id="o-2")
+        await client.connection.ping()
+        asyncio.get_running_loop().call_soon(hanging.gate.set)
+        await asyncio.sleep(0)
+        relay.abort()
+    async with serve(settings) as again, joined(again) as client:
+        assert client.welcome["head"] <= 1
+
+
+async def test_a_relay_that_cannot_start_says_why_and_holds_nothing(
+    settings: Settings, tmp_path: Path
+) -> None:
+    foreign = tmp_path / "foreign.db"
+    foreign.write_text("mine")
+    async with serve(settings) as relay:
+        port = int(relay.uri.partition("/order")[0].rpartition(":")[2])
+        for update, reason in (
+            ({"port": port, "database": f"sqlite:///{tmp_path}/b.db"}, "cannot listen on 127.0.0.1, port"),
+            ({}, "another relay has the database"),
+            ({"database": f"sqlite:///{foreign}"}, "not a database of this relay"),
+            ({"host": "0.0.0.0"}, "not loopback"),
+        ):
+            with pytest.raises(StartError, match=reason):
+                async with serve(settings.model_copy(update=update)):
+                    pass
+    async with serve(settings.model_copy(update={"port": port})):
+        pass
+
+
+async def test_a_relay_on_another_address_needs_insecure(settings: Settings) -> None:
+    async with serve(settings.model_copy(update={"host": "0.0.0.0", "insecure": True})) as relay:
+        assert relay.uri.startswith("ws://0.0.0.0:")
+
+
+async def test_a_relay_listens_on_ipv6_as_well(settings: Settings) -> None:
+    async with serve(settings.model_copy(update={"host": "::1"})) as relay:
+        assert relay.uri.startswith("ws://[::1]:")
+        async with joined(relay) as client:
+            assert client.welcome["head"] == 0
