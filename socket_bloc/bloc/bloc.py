@@ -1,4 +1,9 @@
-"""The bloc: events in, states out."""
+"""The bloc: events in, states out. Each step on the way has a module of its own:
+
+    add -> Inbox -> Pipeline -> transformer -> Handling -> Run -> handler -> Emitter -> stream
+
+What is in hand between a transformer and the end of a handler is kept by `Work`.
+"""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ import pytest
 import reactivex as rx
 import reactivex.operators as ops
 from reactivex import Observable
+from reactivex.observer import Observer
 from reactivex.subject import Subject
 
 from socket_bloc.bloc import (
@@ -386,6 +387,23 @@ async def test_an_operator_may_subscribe_to_a_handling_more_than_once() -> None:
     await turns(10)
     assert runs == [7, 7, 7]
     await bloc.close()
+
+
+async def test_a_handling_may_be_subscribed_to_by_an_observer_and_piped_like_any_observable() -> None:
+    ended: list[str] = []
+
+    def transformer(events: Observable[int], mapper: EventMapper[int]) -> Observable[int]:
+        def handle(event: int) -> None:
+            mapper(event).subscribe(Observer(on_completed=lambda: ended.append(f"{event} by an observer")))
+            done = mapper(event).pipe(ops.finally_action(lambda: ended.append(f"{event} by a pipe")))
+            done.pipe(ops.throttle_first(1)).subscribe()
+
+        return events.pipe(ops.do_action(handle))
+
+    bloc = OneHandlerBloc(lambda event, emit: emit(event), transformer)
+    bloc.add(1)
+    await bloc.close()
+    assert ended == ["1 by an observer", "1 by a pipe"]
 
 
 async def test_transformers_can_be_put_one_into_the_other() -> None:
