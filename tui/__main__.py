@@ -70,7 +70,7 @@ def _play(sequence: Sequence, *, plain: bool, theme: str | None) -> int:
 
 def _app(arguments: argparse.Namespace) -> int:
     if find_spec("textual") is None:
-        sys.stderr.write("the apps need Textual; pip install 'socket-bloc[tui]'\n")
+        sys.stderr.write("the apps need Textual: pip install 'socket-bloc[tui]'\n")
         return 2
     from textual.theme import BUILTIN_THEMES
 

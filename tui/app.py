@@ -11,17 +11,19 @@ from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import ClassVar
 
+from textual.actions import SkipAction
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.theme import Theme
-from textual.widgets import Footer, Header
+from textual.theme import Theme as TextualTheme
+from textual.widgets import Footer, Header, Input
 
 from socket_bloc import OrdersCubit, SocketBloc
-from tui.settings import AppSettings, ThemeMemory
+from tui.settings import AppSettings, Theme
 from tui.widgets.dialogs import ConfirmScreen
 from tui.widgets.help import HelpScreen
 from tui.widgets.panel import RolePanel
+from tui.widgets.text import Clock, utc_now
 
 __all__ = ["OrdersApp", "RoleApp", "run", "run_role_app"]
 
@@ -41,9 +43,10 @@ class OrdersApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "help", "Help", tooltip="this help"),
         Binding("q", "quit", "Quit", tooltip="quit; so do ctrl+q and ctrl+c"),
+        Binding("ctrl+c", "help_quit", show=False, priority=True),
     ]
 
-    def __init__(self, orders: Sequence[OrdersCubit], *, theme: str, memory: ThemeMemory) -> None:
+    def __init__(self, orders: Sequence[OrdersCubit], *, theme: str, memory: Theme) -> None:
         """Start in `theme`; another one that the user chooses is remembered."""
         super().__init__()
         self._all_orders = orders
@@ -72,7 +75,10 @@ class OrdersApp(App[None]):
         self.leave()
 
     def action_help_quit(self) -> None:
-        """Ctrl-C, where Textual would only say what else to press."""
+        """Ctrl-C leaves, where Textual would only say what else to press; but what is selected is copied."""
+        line = self.focused
+        if (isinstance(line, Input) and line.selected_text) or self.screen.get_selected_text():
+            raise SkipAction
         self.leave()
 
     def leave(self) -> None:
@@ -86,7 +92,7 @@ class OrdersApp(App[None]):
         screen = _QuitScreen(question, yes="Leave", no="Stay")
         self.push_screen(screen, lambda yes: self.exit() if yes else None)
 
-    def _remember(self, theme: Theme) -> None:
+    def _remember(self, theme: TextualTheme) -> None:
         try:
             self._memory.write(theme.name)
         except OSError as error:
@@ -100,16 +106,24 @@ class RoleApp(OrdersApp):
     PANEL: ClassVar[type[RolePanel]]
 
     def __init__(
-        self, bloc: SocketBloc, orders: OrdersCubit, *, uri: str, theme: str, memory: ThemeMemory
+        self,
+        bloc: SocketBloc,
+        orders: OrdersCubit,
+        *,
+        uri: str,
+        theme: str,
+        memory: Theme,
+        clock: Clock = utc_now,
     ) -> None:
         super().__init__([orders], theme=theme, memory=memory)
+        self._clock = clock
         self._bloc = bloc
         self._orders = orders
         self.sub_title = uri
 
     def compose(self) -> ComposeResult:
         yield Header(icon="≡")
-        yield self.PANEL(self._bloc, self._orders)
+        yield self.PANEL(self._bloc, self._orders, clock=self._clock)
         yield Footer(show_command_palette=False)
 
 
@@ -137,7 +151,7 @@ def run_role_app(kind: type[RoleApp], settings: AppSettings) -> int:
     async def main() -> int:
         bloc = SocketBloc(settings.user, kind.PANEL.ROLE, uri=settings.uri, full_history=True)
         async with OrdersCubit(bloc) as orders:
-            memory = ThemeMemory(os.environ)
+            memory = Theme(os.environ)
             app = kind(bloc, orders, uri=settings.uri, theme=settings.theme, memory=memory)
             return await run(app, [bloc])
 

@@ -18,7 +18,7 @@ from socket_bloc import Socket
 from socket_bloc.link import check_uri
 from socket_bloc.order_status import check_user_id
 
-__all__ = ["AppSettings", "SettingsError", "ThemeMemory", "read_settings", "read_theme"]
+__all__ = ["AppSettings", "SettingsError", "Theme", "read_settings", "read_theme"]
 
 DEFAULT_THEME: Final = "textual-dark"
 
@@ -40,7 +40,7 @@ class _Remembered(BaseModel):
     theme: str
 
 
-class ThemeMemory:
+class Theme:
     """The theme that was chosen last, in `socket-bloc/settings.json` below XDG_CONFIG_HOME or ~/.config."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -87,5 +87,5 @@ def read_theme(theme: str | None, environ: Mapping[str, str], themes: Collection
     if theme and theme not in themes:
         names = ", ".join(themes)
         raise SettingsError(f"--theme (SOCKET_BLOC_THEME): there is no {theme!r}; there are {names}")
-    theme = theme or ThemeMemory(environ).read()
+    theme = theme or Theme(environ).read()
     return theme if theme and theme in themes else DEFAULT_THEME

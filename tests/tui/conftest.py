@@ -19,7 +19,7 @@ from server_stub import Server, Settings, serve
 from socket_bloc import OrdersCubit, SocketBloc
 from tests.tui.screen import text_of, until
 from tui.app import RoleApp
-from tui.settings import ThemeMemory
+from tui.settings import Theme
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +108,7 @@ async def open_app(relay: Server, tmp_path: Path) -> AsyncIterator[OpenApp]:
             bloc = SocketBloc(user, kind.PANEL.ROLE, uri=uri, full_history=True)
             orders = await stack.enter_async_context(OrdersCubit(bloc))
             await stack.enter_async_context(bloc)
-            app = kind(bloc, orders, uri=uri, theme="textual-dark", memory=ThemeMemory(os.environ))
+            app = kind(bloc, orders, uri=uri, theme="textual-dark", memory=Theme(os.environ))
             ready: asyncio.Future[Pilot[None]] = asyncio.get_running_loop().create_future()
             leave = asyncio.Event()
 

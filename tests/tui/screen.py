@@ -25,7 +25,9 @@ async def until(pilot: Pilot[Any], condition: Callable[[], object]) -> None:
     """Wait until something holds; shows the screen where it does not."""
     try:
         async with asyncio.timeout(PATIENCE):
-            while not condition():
+            while True:  # a screen tells nobody when it has been drawn
+                if condition():
+                    return
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(

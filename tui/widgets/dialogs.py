@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from textual import on
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -90,6 +91,9 @@ class FormScreen(_Dialog[tuple[str, ...] | None]):
     `check` is given the lines, and says what is wrong with them, or None.
     """
 
+    # With priority, so that what is typed fast after Enter is typed into the next line.
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "next_line", show=False, priority=True)]
+
     def __init__(
         self,
         title: str,
@@ -120,13 +124,13 @@ class FormScreen(_Dialog[tuple[str, ...] | None]):
         inputs = list(self.query(Input))
         next((line for line in inputs if not line.value), inputs[-1]).focus()
 
-    @on(Input.Submitted)
-    def _next_line(self, event: Input.Submitted) -> None:
-        if event.input is self.query(Input).last():
-            self._finish()
-        else:
-            self.focus_next()
+    def action_next_line(self) -> None:
+        """Enter goes on to the next line; in the last one, and on a button, it does what it does there."""
+        if self.focused not in list(self.query(Input))[:-1]:
+            raise SkipAction
+        self.focus_next()
 
+    @on(Input.Submitted)
     @on(Button.Pressed, "#go")
     def _finish(self) -> None:
         values = tuple(line.value.strip() for line in self.query(Input))

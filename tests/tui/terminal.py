@@ -1,0 +1,120 @@
+"""A terminal for an app that runs as a process: a pseudo-terminal, and a screen that reads it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import pyte
+
+PATIENCE = 20.0
+_MODE = re.compile(rb"\x1b\[\?([\d;]+)([hl])")
+ALTERNATE_SCREEN, CURSOR, MOUSE = 1049, 25, (1000, 1002, 1003, 1006)
+
+
+class Terminal:
+    """What the process has written, and the keys for it."""
+
+    def __init__(
+        self, master: int, slave: int, process: subprocess.Popen[bytes], size: tuple[int, int]
+    ) -> None:
+        self.process = process
+        self.output = b""
+        self._master = master
+        self._slave = slave
+        self._before = termios.tcgetattr(slave)
+        self._screen = pyte.Screen(*size)
+        self._stream = pyte.ByteStream(self._screen)
+        self._news = asyncio.Event()
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def read(self) -> None:
+        """Take in what there is to read."""
+        with suppress(OSError):  # the other side is closed
+            data = os.read(self._master, 65536)
+            self.output += data
+            self._stream.feed(data)
+        self._news.set()
+
+    def type(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    async def shows(self, *texts: str) -> None:
+        """Wait until each of these texts stands on the screen."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not all(text in self.text for text in texts):
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            raise AssertionError(f"waited in vain for {texts}; the screen:\n{self.text}") from None
+
+    async def ended(self) -> int:
+        """Wait for the end of the process, and for the last of its output; gives its exit status."""
+        status = await asyncio.to_thread(self.process.wait, PATIENCE)
+        os.set_blocking(self._master, False)
+        with suppress(BlockingIOError):
+            while True:
+                before = len(self.output)
+                self.read()
+                if len(self.output) == before:
+                    break
+        return status
+
+    def is_on(self, mode: int) -> bool:
+        """Whether the process has left this mode of the terminal on (`CSI ? mode h`)."""
+        last = False
+        for match in _MODE.finditer(self.output):
+            if str(mode).encode() in match[1].split(b";"):
+                last = match[2] == b"h"
+        return last
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether the terminal is as the process has found it."""
+        is_left = not self.is_on(ALTERNATE_SCREEN) and not any(self.is_on(mode) for mode in MOUSE)
+        return is_left and self.is_on(CURSOR) and termios.tcgetattr(self._slave) == self._before
+
+
+@asynccontextmanager
+async def in_terminal(
+    arguments: Sequence[str], environ: dict[str, str], size: tuple[int, int] = (80, 24)
+) -> AsyncIterator[Terminal]:
+    """Run Python with these arguments in a terminal of its own."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+    process = _start(arguments, environ, slave)
+    terminal = Terminal(master, slave, process, size)
+    loop = asyncio.get_running_loop()
+    loop.add_reader(master, terminal.read)
+    try:
+        yield terminal
+    finally:
+        loop.remove_reader(master)
+        process.kill()
+        process.wait()
+        os.close(master)
+        os.close(slave)
+
+
+def _start(arguments: Sequence[str], environ: dict[str, str], terminal: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env={**environ, "TERM": "xterm-256color", "COLUMNS": "", "LINES": ""},
+        start_new_session=True,
+    )
