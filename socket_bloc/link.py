@@ -33,6 +33,8 @@ OPEN_TIMEOUT: Final = 10.0
 PING_INTERVAL: Final = 20.0
 PING_TIMEOUT: Final = 15.0
 CLOSE_TIMEOUT: Final = 0.5
+MAX_RETRY_AFTER: Final = 365 * 86_400.0
+"""A year: whoever asks for more means never, and no calendar reaches that far."""
 
 # At DEBUG, websockets logs the text of each frame and the Authorization header.
 _logger = logging.getLogger("socket_bloc.websocket")
@@ -49,10 +51,10 @@ def check_uri(uri: str) -> str:
     """Give back the URI of a relay. Raises `ValueError` where it is none."""
     try:
         parsed = parse_uri(uri)
-    except InvalidURI as error:
-        raise ValueError(f"uri: {uri!r} is not like ws://host:port/order or wss://host/order") from error
-    if parsed.query or parsed.username is not None:
-        raise ValueError("uri: it may have no query and no user name; these are for the socket to add")
+    except (InvalidURI, ValueError):  # not repeated here: there may be a password in it
+        raise ValueError("uri: it must be like ws://host:port/order or wss://host/order") from None
+    if "?" in uri or parsed.username is not None or any(character.isspace() for character in uri):
+        raise ValueError("uri: it must have no query, no user name and no spaces")
     return uri
 
 
@@ -61,7 +63,8 @@ async def ask_token(token: Token) -> str | None:
     value = token() if callable(token) else token
     if inspect.isawaitable(value):
         value = await value
-    if value is not None and not (value.isascii() and value.isprintable() and " " not in value):
+    is_text = isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value
+    if value is not None and not is_text:
         raise ValueError("token: it must be printable ASCII without spaces")
     return value
 
@@ -117,9 +120,11 @@ def _first_line(response: Response) -> str:
 def _retry_after(response: Response) -> float:
     """Seconds, from either form of the header (RFC 9110, 10.2.3); 0 where it is absent or no such form."""
     value = response.headers.get("Retry-After", "")
-    if value.isascii() and value.isdecimal():
-        return float(value)
     try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+        if value.isascii() and value.isdecimal():
+            seconds = float(value)
+        else:
+            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
     except (ValueError, TypeError):
         return 0.0
+    return min(max(0.0, seconds), MAX_RETRY_AFTER)

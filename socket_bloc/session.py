@@ -105,7 +105,7 @@ class Session:
 
     def connect(self) -> list[Effect]:
         """Somebody asks for a connection."""
-        if isinstance(self._state, Refused):
+        if not self.has_socket:
             self._tries = 0
             self._losses_in_a_row = _NO_LOSS
         if not self._is_linked:
@@ -287,6 +287,7 @@ class Session:
             self._effects.append(SocketDataQueuedState(send.order_status, send.message_id))
 
     def _try_anew(self, reason: str, now: float) -> None:
+        self._losses_in_a_row = _NO_LOSS
         self._close(CloseCode.NORMAL, reason)
         self._back_off(reason, now)
 

@@ -2,7 +2,7 @@
 
     state           what happened                      effects                              next state
     --------------  ---------------------------------  -----------------------------------  -------------
-    Offline         connect                            open                                 Connecting
+    Offline         connect                            open, all counts at zero             Connecting
     Connecting      opened                             (the welcome is due in 10 s)         Connecting
     Connecting      welcome, after < head              "connected"                          Synchronising
     Connecting      welcome, after = head              "connected", transmit the unsettled  Live
