@@ -187,9 +187,10 @@ class Connection(asyncio.Protocol):
             self._read_request(self._request, data)
 
     def eof_received(self) -> None:
-        """Nothing more comes; the transport closes itself when all is written."""
+        """Nothing more comes; the transport closes itself when all is written, if it ever is."""
         self._protocol.receive_eof()
         self._flush()
+        self._expect_end()
 
     def pause_writing(self) -> None:
         """Read nothing more from one who does not read either."""
@@ -299,7 +300,11 @@ class Connection(asyncio.Protocol):
                 self._transport.write(data)
             elif self._transport.can_write_eof():
                 self._transport.write_eof()
-        if self._close_due is None and self._protocol.close_expected():
+        if self._protocol.close_expected():
+            self._expect_end()
+
+    def _expect_end(self) -> None:
+        if self._close_due is None:
             self._close_due = self._host.deadlines.now() + CLOSE_TIMEOUT
             self._set_deadline(CLOSE_TIMEOUT)
 

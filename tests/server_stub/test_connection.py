@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -111,8 +112,9 @@ class Side:
 
 
 @pytest.fixture
-def side() -> Side:
-    return Side()
+def side(caplog: pytest.LogCaptureFixture) -> Iterator[Side]:
+    yield Side()
+    assert caplog.text == ""  # a deadline that fails is only logged
 
 
 # The request.
@@ -277,6 +279,21 @@ def test_a_connection_that_ends_without_a_close_frame_has_code_1006(side: Side) 
     side.connection.eof_received()
     side.connection.connection_lost(ConnectionResetError())
     assert side.events[2:] == [1006, "disconnected"]
+
+
+@pytest.mark.parametrize("waiting", [0, 200_000])
+def test_one_who_ends_without_a_word_is_gone_in_time_whatever_waits_to_be_written(
+    side: Side, waiting: int
+) -> None:
+    side.open()
+    if waiting:
+        side.fill(waiting)
+    side.connection.eof_received()
+    assert not side.connection.is_writable
+    side.wait(CLOSE_TIMEOUT + TURN)
+    assert side.transport.is_aborted
+    side.wait(PING_INTERVAL + PONG_TIMEOUT)
+    assert side.transport.take() == b""
 
 
 # Deadlines.
