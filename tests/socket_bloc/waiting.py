@@ -9,7 +9,7 @@ from typing import TypeVar
 from socket_bloc import SocketBloc, SocketConnectEvent, SocketConnectState, SocketState
 
 S = TypeVar("S", bound=SocketState)
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 class Told:
