@@ -68,7 +68,7 @@ def name_of(thing: object) -> str:
 
 @pytest.mark.parametrize("base", [SocketEvent, SocketState])
 def test_a_base_is_abstract_and_says_so(base: type) -> None:
-    with pytest.raises(TypeError, match=f"^{base.__name__} is abstract; build one of its subclasses$"):
+    with pytest.raises(TypeError, match=rf"^{base.__name__} is abstract; build one of its subclasses$"):
         base()
 
 

@@ -259,6 +259,11 @@ def test_a_status_with_a_bad_field_keeps_its_number(field: str, value: object) -
     assert frame.problem.startswith(field)
 
 
+def test_the_first_number_is_1_and_a_field_is_named_by_its_path() -> None:
+    frame = read(STATUS, seq=1, orderStatus={"orderStatusAsString": "ACCEPTED", "message": ""})
+    assert frame == UnreadableFrame("status", 1, "orderStatus.orderStatusAsInt: Field required")
+
+
 @pytest.mark.parametrize("seq", [0, -1, 1.5, "18", True, None, [18]])
 def test_a_status_with_a_bad_number_has_none(seq: object) -> None:
     frame = read(STATUS, seq=seq)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from socket_bloc.order_status import ClientType, OrderStatus, RejectionCode, StatusCode
+from socket_bloc.order_status import ClientType, OrderStatus, RejectionCode, StatusCode, check_user_id
 
 WIRE: dict[str, object] = {
     "orderStatusAsString": "PLACED",
@@ -181,12 +181,34 @@ def test_an_error_repeats_no_value() -> None:
     assert "my secret" not in str(caught.value)
 
 
+def test_in_python_the_names_of_the_wire_mean_nothing() -> None:
+    with pytest.raises(ValidationError):
+        OrderStatus(**WIRE)  # type: ignore[arg-type]
+
+
 def test_a_status_is_frozen_and_can_be_a_key() -> None:
     status = OrderStatus(**PYTHON)
     with pytest.raises(ValidationError):
         status.message = "another"  # type: ignore[misc]
     assert hash(status) == hash(OrderStatus(**PYTHON))
     assert status != status_with(message="another")
+
+
+@pytest.mark.parametrize("user_id", ["c", "c-17", "x" * 128, "\N{WRENCH}" * 128, " ", "a b", "\u202e"])
+def test_a_user_id_is_any_text_of_1_to_128_characters(user_id: str) -> None:
+    check_user_id(user_id)
+
+
+@pytest.mark.parametrize("user_id", ["", "x" * 129])
+def test_a_user_id_that_is_too_short_or_too_long_is_none(user_id: str) -> None:
+    with pytest.raises(ValueError, match=r"^it must have 1 to 128 characters$"):
+        check_user_id(user_id)
+
+
+@pytest.mark.parametrize("control", ["\0", "\n", "\x1f", "\x7f", "\x9f"])
+def test_a_user_id_with_a_control_character_is_none(control: str) -> None:
+    with pytest.raises(ValueError, match=r"^it must have no control characters$"):
+        check_user_id(f"c{control}17")
 
 
 def test_a_status_is_built_from_its_enumeration() -> None:

@@ -217,7 +217,7 @@ def test_connecting_opened() -> None:
     driver.connect()
     assert driver.due_in is None
     assert driver.opened() == []
-    assert driver.state is Connecting
+    assert driver.session.state == Connecting(1, driver.now + 10)
     assert driver.due_in == 10
 
 
