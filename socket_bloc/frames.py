@@ -117,7 +117,7 @@ _TYPES: Final = ("welcome", "status", "rejected")
 def read_relay_frame(data: str | bytes) -> RelayFrame | UnreadableFrame:
     """Read a frame that came from the relay. Never raises."""
     try:
-        return _RELAY_FRAME.validate_json(data, by_alias=True, by_name=False)
+        return _RELAY_FRAME.validate_json(data, by_alias=True, by_name=False, extra="ignore")
     except ValidationError as error:
         return _unreadable(data, error)
 

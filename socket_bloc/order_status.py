@@ -105,10 +105,11 @@ class Rejection:
 
 
 class WireModel(BaseModel):
-    """What travels: frozen, snake_case in Python, camelCase as JSON, unknown fields ignored.
+    """What travels: frozen, snake_case in Python, camelCase as JSON, where unknown fields are ignored.
 
-    Python callers use the Python names only; `validate_json` and `validate_wire` know the camelCase
-    names only. No value is ever coerced, and no error text repeats a value, since error texts are logged.
+    Python callers use the Python names only, and a misspelt one is an error; `from_json` and `from_wire`
+    know the camelCase names only. No value is ever coerced, and no error text repeats a value, since error
+    texts are logged.
     """
 
     model_config = ConfigDict(
@@ -116,7 +117,8 @@ class WireModel(BaseModel):
         strict=True,
         alias_generator=to_camel,
         validate_by_name=True,
-        validate_by_alias=True,
+        validate_by_alias=False,
+        extra="forbid",
         serialize_by_alias=True,
         hide_input_in_errors=True,
     )
@@ -124,12 +126,12 @@ class WireModel(BaseModel):
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Read one JSON object. Raises `pydantic.ValidationError`."""
-        return cls.model_validate_json(text, by_alias=True, by_name=False)
+        return cls.model_validate_json(text, by_alias=True, by_name=False, extra="ignore")
 
     @classmethod
     def from_wire(cls, value: object) -> Self:
         """Read a decoded JSON value. Raises `pydantic.ValidationError`."""
-        return cls.model_validate(value, by_alias=True, by_name=False)
+        return cls.model_validate(value, by_alias=True, by_name=False, extra="ignore")
 
 
 class OrderStatus(WireModel):

@@ -200,7 +200,7 @@ class Session:
             self._try_anew("the history is asked for from its beginning", now)
             return
         self._effects.append(SocketConnectState(frame.resumed, frame.epoch))
-        self._state = Synchronising(self._attempt, frame.head, now + SILENCE_TIMEOUT)
+        self._state = Synchronising(self._attempt, frame.head, now)
         self._synchronise(now)
 
     def _on_status(self, frame: StatusFrame, now: float) -> None:
