@@ -6,8 +6,9 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import ClassVar
 
@@ -133,8 +134,8 @@ async def run(app: App[None], blocs: Sequence[SocketBloc]) -> int:
     The connections are held here, around the app: it ends before they do, and a crash of it closes them.
     """
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        with suppress(NotImplementedError):  # Windows
+    if sys.platform != "win32":
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             loop.add_signal_handler(number, app.exit)
     async with AsyncExitStack() as stack:
         for bloc in blocs:

@@ -263,6 +263,38 @@ async def test_a_list_that_grows_and_sorts_anew_leaves_the_choice_alone(
         assert app.query_one(OrderList).get_option_at_index(0).id == "order-3"
 
 
+async def test_a_move_of_the_cursor_is_not_undone_by_news_that_come_at_the_same_time(
+    quiet: tuple[SocketBloc, OrdersCubit],
+) -> None:
+    bloc, orders = quiet
+    panel = ClientPanel(bloc, orders, clock=lambda: AT)
+    app = SideBySide(panel, Static())
+    chosen: list[str] = []
+    async with app.run_test(size=(140, 30)) as pilot:
+        for seq, order_id in enumerate(("one", "two", "three"), 1):
+            status = OrderStatus.of(StatusCode.PLACED, order_id=order_id, receiver_id="s-4", sender_id="c-17")
+            bloc.emit(SocketDataSentState(status, order_id, seq, AT))
+        await until_shown(pilot, "one ·")
+        choose = panel.choose
+        panel.choose = lambda order_id: (chosen.append(str(order_id)), choose(order_id))[1]  # type: ignore[method-assign]
+        app.query_one(OrderList).action_cursor_up()
+        panel._show(orders.state)  # what news would do, before the move is known
+        await until(pilot, lambda: chosen)
+        await pilot.pause()
+        assert chosen == ["two"]
+        assert panel.chosen is not None
+        assert panel.chosen.order_id == "two"
+
+
+async def test_keys_about_history_and_the_connection_say_where_there_is_nothing_to_do(
+    client: Running,
+) -> None:
+    await client.press("h", "r")
+    await until(client.pilot, lambda: len(client.notices) == 2)
+    assert "No order has ended yet" in client.notices[0]
+    assert "You are connected" in client.notices[1]
+
+
 async def test_an_unfocused_terminal_does_not_make_the_action_bar_stale(client: Running) -> None:
     client.app.app_focus = False  # Textual's footer stands still from here on
     await client.places("s-4", "Kitchen tap drips")

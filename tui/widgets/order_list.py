@@ -55,9 +55,11 @@ class OrderList(OptionList):
         shown = unfinished + [order for order in finished if with_history or order.order_id == chosen]
         shown.sort(key=self._rank)
         self._set_titles(unfinished, finished, with_history=with_history)
-        self._set_rows(shown)
         ids = [order.order_id for order in shown]
-        self.highlighted = ids.index(chosen) if chosen in ids else None
+        # Only a move of the user tells of a choice: an echo of this one could undo a move made meanwhile.
+        with self.prevent(OptionList.OptionHighlighted):
+            self._set_rows(shown)
+            self.highlighted = ids.index(chosen) if chosen in ids else None
 
     def _rank(self, order: Order) -> tuple[bool, bool, float]:
         """Your turn first, then what is open, then what has ended; each with the newest first."""
@@ -72,8 +74,7 @@ class OrderList(OptionList):
 
     def _set_rows(self, shown: Sequence[Order]) -> None:
         if [option.id for option in self.options] != [order.order_id for order in shown]:
-            with self.prevent(OptionList.OptionHighlighted):
-                self.set_options(Option(self._prompt(order), id=order.order_id) for order in shown)
+            self.set_options(Option(self._prompt(order), id=order.order_id) for order in shown)
             return
         for index, order in enumerate(shown):
             self.replace_option_prompt_at_index(index, self._prompt(order))

@@ -185,7 +185,9 @@ class RolePanel(BlocNode, Vertical):
                 self._begin(step)
 
     def action_toggle_history(self) -> None:
-        """Show or hide the finished orders."""
+        """Show or hide the orders that have ended."""
+        if all(is_open(order, self._flow) for order in self._orders.state.by_id.values()):
+            self.notify("No order has ended yet.", markup=False)
         self._shows_history = not self._shows_history
         self._show(self._orders.state)
 
@@ -194,6 +196,7 @@ class RolePanel(BlocNode, Vertical):
         if self._bloc.is_connected:
             self.notify("You are connected.", markup=False)
         else:
+            self.notify("Connecting.", markup=False)
             self._bloc.add(SocketConnectEvent())
 
     def send(self, order_status: OrderStatus) -> None:
@@ -212,7 +215,7 @@ class RolePanel(BlocNode, Vertical):
             case Ask.NOTHING:
                 finish()
             case Ask.CONFIRMATION:
-                question = f"{one_line(order.message)}\n\n{words.verb.capitalize()}? There is no way back."
+                question = f"{words.verb.capitalize()}? There is no way back.\n{one_line(order.message)}"
                 screen = ConfirmScreen(question, yes=words.label, no="Keep")
                 self.app.push_screen(screen, lambda yes: finish() if yes else None)
             case Ask.MESSAGE:

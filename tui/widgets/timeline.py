@@ -18,6 +18,15 @@ from tui.widgets.words import done, words_of
 __all__ = ["Timeline"]
 
 
+class _Lines(Static):
+    """Tells when it has been laid out anew: only then is it known where the end is."""
+
+    def on_resize(self) -> None:
+        # Not by an anchor: Textual then puts a few lines at the bottom.
+        if isinstance(self.parent, VerticalScroll):
+            self.parent.scroll_end(animate=False)
+
+
 class Timeline(VerticalScroll):
     """Shows one order at a time, scrolled to its last status."""
 
@@ -37,15 +46,17 @@ class Timeline(VerticalScroll):
         self._clock = clock
 
     def compose(self) -> ComposeResult:
-        yield Static()
+        yield _Lines()
+
+    def on_resize(self) -> None:
+        self.scroll_end(animate=False)
 
     def show(self, order: Order | None) -> None:
         """Show this order, or what to do where there is none."""
         # A title that is a plain string would be read as markup.
         title = f"{short_id(order.order_id)} · {one_line(order.message)}" if order else "Order"
         self.border_title = Content(title)
-        self.query_one(Static).update(Content("\n").join(self._lines(order) if order else ()))
-        self.scroll_end(animate=False)
+        self.query_one(_Lines).update(Content("\n").join(self._lines(order) if order else ()))
 
     def _lines(self, order: Order) -> Iterator[Content]:
         now = self._clock()

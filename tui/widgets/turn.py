@@ -38,17 +38,26 @@ def may_send(step: Step, role: ClientType, order: Order | None, flow: OrderFlow)
 
 
 def turn_text(role: ClientType, order: Order | None, flow: OrderFlow) -> Content:
-    """One line: `▶ YOUR TURN: start the work`, or whom the order waits for, or that it has ended."""
+    """One line: `▶ YOUR TURN: start the work`, or whom the order waits for, or that it has ended.
+
+    What is still queued comes first: nobody else knows of it yet.
+    """
     if order is None or order.expected_status is None:
         return Content.styled("No order is chosen", "dim")
     step = awaited(order, flow)
     if step is None:
         return Content.assemble(("■ ENDED: ", "bold"), f"the order is {done(flow, order.expected_status)}")
-    verb = words_of(step).verb
-    if step.sent_by is role:
-        return Content.assemble(("▶ YOUR TURN: ", "bold $text-success"), verb)
+    is_mine = step.sent_by is role
     other = one_line(order.party(role.other) or f"the {role.other}")
-    return Content.assemble((f"◷ {other}'s turn: ", "bold $text-warning"), verb)
+    whose = "YOUR TURN" if is_mine else f"{other}'s turn"
+    style = "$text-success" if is_mine else "$text-warning"
+    queued = [
+        done(flow, status.order_status_as_int)
+        for message_id, status in order.pending.items()
+        if message_id not in order.in_flight
+    ]
+    before = f"◷ QUEUED: {', '.join(queued)}; then " if queued else "▶ " if is_mine else "◷ "
+    return Content.assemble((f"{before}{whose}: ", f"bold {style}"), words_of(step).verb)
 
 
 def why_not(step: Step, order: Order | None, flow: OrderFlow) -> str:
