@@ -98,7 +98,6 @@ class Lane(DisposableBase, Generic[Event]):
                 self._subscribe(self._waiting.popleft())
             else:
                 asyncio.get_running_loop().call_soon(self._advance)
-                return
         finally:
             self._is_advancing = False
         if self._is_finishing and self.is_free:

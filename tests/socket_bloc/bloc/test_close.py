@@ -71,6 +71,14 @@ async def test_events_already_added_still_land(transformer: Make) -> None:
     assert heard == [1, 2, 3, DONE]
 
 
+@pytest.mark.parametrize("transformer", TRANSFORMERS)
+async def test_a_bloc_that_had_no_event_closes_too(transformer: Make) -> None:
+    bloc = OneHandlerBloc(lambda event, emit: emit(event), transformer())
+    heard = listen(bloc)
+    await asyncio.wait_for(bloc.close(), 5)
+    assert heard == [DONE]
+
+
 @pytest.mark.parametrize("transformer", [concurrent, restartable])
 async def test_what_an_async_handler_emits_before_its_first_await_still_lands(transformer: Make) -> None:
     # Dart: bloc_test.dart

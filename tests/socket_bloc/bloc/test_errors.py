@@ -232,6 +232,23 @@ async def test_a_transformer_that_fails_is_reported_and_starts_anew(
     loop_errors.clear()
 
 
+async def test_a_sequential_pipeline_that_has_failed_does_not_hold_up_the_close(
+    loop_errors: list[dict[str, Any]],
+) -> None:
+    def fail(event: int) -> bool:
+        raise ValueError(event)
+
+    bloc = OneHandlerBloc(
+        lambda event, emit: emit(event),
+        lambda events, mapper: sequential()(events.pipe(ops.filter(fail)), mapper),
+    )
+    bloc.add(1)
+    await bloc.wait_until_idle()
+    await asyncio.wait_for(bloc.close(), 5)
+    assert len(loop_errors) == 1
+    loop_errors.clear()
+
+
 @pytest.mark.parametrize("transformer", [concurrent, sequential])
 @pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])

@@ -417,6 +417,21 @@ async def test_transformers_can_be_put_one_into_the_other() -> None:
     assert watched.heard == [2, 3, DONE]
 
 
+async def test_closing_lets_go_of_what_a_pipeline_listens_to_besides_the_events() -> None:
+    other: Subject[int] = Subject()
+    bloc = OneHandlerBloc(
+        lambda event, emit: emit(event),
+        lambda events, mapper: events.pipe(ops.merge(other), ops.flat_map(mapper)),
+    )
+    heard = listen(bloc)
+    bloc.add(1)
+    await turns()
+    other.on_next(2)
+    await bloc.close()
+    assert heard == [1, 2, DONE]
+    assert other.observers == []
+
+
 async def test_a_pipeline_that_takes_a_number_of_events_takes_no_more() -> None:
     bloc = OneHandlerBloc(
         lambda event, emit: emit(event),
