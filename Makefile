@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format bench bench-bloc clean
+.PHONY: demo test check format bench bench-bloc pictures clean
 
 demo: $(READY)
 	$(BIN)/socket-bloc demo
@@ -27,6 +27,10 @@ bench: $(READY)
 
 bench-bloc: $(READY)
 	$(BIN)/python -m benchmarks.bloc
+
+# The README's pictures; it says what to install where the browser or the font is missing.
+pictures: $(READY)
+	$(BIN)/python docs/make_pictures.py
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -61,7 +61,7 @@ def test_the_memory_is_below_home_where_no_configuration_folder_is_set(tmp_path:
         (None, None, None, "--user (SOCKET_BLOC_USER): say who is connected"),
         ("c" * 129, None, None, "--user (SOCKET_BLOC_USER): it must have 1 to 128"),
         ("a\nb", None, None, "--user (SOCKET_BLOC_USER): it must have no control"),
-        ("c-17", "http://relay", None, "--uri (SOCKET_BLOC_URI): 'http://relay' is not like ws://"),
+        ("c-17", "http://relay", None, "--uri (SOCKET_BLOC_URI): it must be like ws://"),
         ("c-17", None, "pink", "--theme (SOCKET_BLOC_THEME): there is no 'pink'; there are textual-dark,"),
     ],
 )
@@ -78,7 +78,7 @@ def test_the_command_says_in_one_line_what_cannot_be(capsys: pytest.CaptureFixtu
     assert main(["serviceman", "--user", "s-4", "--uri", "relay"]) == 2
     output = capsys.readouterr()
     assert output.out == ""
-    assert output.err.startswith("--uri (SOCKET_BLOC_URI): 'relay' is not like")
+    assert output.err.startswith("--uri (SOCKET_BLOC_URI): it must be like")
     assert output.err.count("\n") == 1
 
 
