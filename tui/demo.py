@@ -83,6 +83,9 @@ class DemoApp(OrdersApp):
         super().on_mount()
         self._play(after=SPEEDS[self._speed])
 
+    def bell(self) -> None:
+        """Both sides are in sight, and nobody has to be called."""
+
     # The play
 
     def action_toggle_play(self) -> None:
