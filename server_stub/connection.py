@@ -82,12 +82,12 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_assembler",
+        "_awaits_pong",
         "_buffered",
         "_close_due",
         "_guest",
         "_host",
         "_is_paused",
-        "_pong_due",
         "_protocol",
         "_request",
         "_transport",
@@ -105,8 +105,8 @@ class Connection(asyncio.Protocol):
         self._request: RequestReader | None = RequestReader(self._protocol)  # None once it is answered
         self._unread: list[Frame] = []
         self._is_paused = False
-        self._buffered = 0  # what waited to be written when the deadline was set
-        self._pong_due: float | None = None
+        self._buffered = 0  # bytes that waited to be written when the deadline was set
+        self._awaits_pong = False
         self._close_due: float | None = None
 
     # What the host and the guest ask for.
@@ -135,7 +135,7 @@ class Connection(asyncio.Protocol):
         self._protocol.send_response(response)
         self._flush()
         # Spread, so that those who came together are not pinged together.
-        self._set_deadline(PING_INTERVAL * random.uniform(0.5, 1.0))
+        self._give_time(PING_INTERVAL * random.uniform(0.5, 1.0))
         guest.opened()
         if early := request.rest:
             self._receive(early)
@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
         """Start the time for the request."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=HIGH_WATER, low=HIGH_WATER // 4)
-        self._set_deadline(HANDSHAKE_TIMEOUT)
+        self._give_time(HANDSHAKE_TIMEOUT)
         self._host.connected(self)
 
     def data_received(self, data: bytes) -> None:
@@ -196,9 +196,8 @@ class Connection(asyncio.Protocol):
         """Read nothing more from one who does not read either."""
         self._is_paused = True
         self._transport.pause_reading()
-        self._buffered = self._transport.get_write_buffer_size()
         if self._close_due is None:
-            self._set_deadline(STALL_TIMEOUT)
+            self._give_time(STALL_TIMEOUT)
 
     def resume_writing(self) -> None:
         """Go on where `pause_writing` stopped."""
@@ -206,9 +205,7 @@ class Connection(asyncio.Protocol):
         self._transport.resume_reading()
         if self._close_due is None:
             # If a ping is out, it stood behind all that was not read: the time for its answer begins now.
-            if self._pong_due is not None:
-                self._pong_due = self._host.deadlines.now() + PONG_TIMEOUT
-            self._set_deadline(PING_INTERVAL if self._pong_due is None else PONG_TIMEOUT)
+            self._give_time(PONG_TIMEOUT if self._awaits_pong else PING_INTERVAL)
         unread, self._unread = self._unread, []
         self._handle(unread)
         if self._guest is not None and self.is_writable:
@@ -227,20 +224,17 @@ class Connection(asyncio.Protocol):
         """Ping, or give up on one who did not do in time what was due."""
         if self._request is not None or self._close_due is not None:
             self.abort()
+        elif self._buffered > self._transport.get_write_buffer_size():
+            self._give_time(STALL_TIMEOUT)  # slow, but it does read; a ping may stand behind the rest
         elif self._is_paused:
-            buffered = self._transport.get_write_buffer_size()
-            if buffered < self._buffered:
-                self._buffered = buffered
-                self._set_deadline(STALL_TIMEOUT)
-            else:
-                self.fail(CloseCode.SLOW_READER, "nothing is being read")
-        elif self._pong_due is not None:
+            self.fail(CloseCode.SLOW_READER, "nothing is being read")
+        elif self._awaits_pong:
             self.fail(_INTERNAL_ERROR, "no answer to a ping")
         else:
-            self._pong_due = now + PONG_TIMEOUT
-            self._set_deadline(PONG_TIMEOUT)
+            self._awaits_pong = True
             self._protocol.send_ping(b"")
             self._flush()
+            self._give_time(PONG_TIMEOUT)
 
     # The request.
 
@@ -289,10 +283,9 @@ class Connection(asyncio.Protocol):
                 self._guest.received(text)
 
     def _pong_received(self) -> None:
-        if self._pong_due is not None and self._close_due is None:
-            sent = self._pong_due - PONG_TIMEOUT
-            self._pong_due = None
-            self._host.deadlines.set(self, sent + PING_INTERVAL)
+        if self._awaits_pong and self._close_due is None:
+            self._awaits_pong = False
+            self._give_time(PING_INTERVAL)
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
@@ -306,7 +299,8 @@ class Connection(asyncio.Protocol):
     def _expect_end(self) -> None:
         if self._close_due is None:
             self._close_due = self._host.deadlines.now() + CLOSE_TIMEOUT
-            self._set_deadline(CLOSE_TIMEOUT)
+            self._give_time(CLOSE_TIMEOUT)
 
-    def _set_deadline(self, seconds: float) -> None:
+    def _give_time(self, seconds: float) -> None:
+        self._buffered = self._transport.get_write_buffer_size()
         self._host.deadlines.set(self, self._host.deadlines.now() + seconds)

@@ -65,12 +65,20 @@ class SqliteStore:
         self._orders: dict[str, _Order] = {}
         self._repeated: dict[tuple[User, str], Entry] = {}
         self._recent = Recent()
+        self._forget_staged()
+        try:
+            self._remember()
+        except LedgerError:
+            self.close()
+            raise
+
+    def _remember(self) -> None:
+        """Find out what a store that has written the database itself would know."""
         for row in _select(self._reader, sql.RECENT):
             self._recent.stage(_entry(row))
         self._recent.settle()
         self._last_user_key = self._last_key("users")
         self._last_order_key = self._last_key("orders")
-        self._forget_staged()
 
     def _forget_staged(self) -> None:
         self._new_users: list[tuple[object, ...]] = []

@@ -10,6 +10,7 @@ import os
 import secrets
 import sqlite3
 import sys
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -88,15 +89,18 @@ def open_sqlite_file(path: str) -> SqliteFile:
     # Through a link or not, it is one file, and its lock must be one.
     path = os.path.realpath(path)
     _refuse_foreign_file(path)
-    lock = _lock(path)
-    try:
-        return _open(path, lock)
-    except sqlite3.Error as error:
-        os.close(lock)
-        raise LedgerError(f"cannot open the database {path}: {error}") from None
-    except BaseException:
-        os.close(lock)
-        raise
+    with ExitStack() as opened:  # closed again, unless all goes well
+        lock = _lock(path)
+        opened.callback(os.close, lock)
+        try:
+            writer = opened.enter_context(closing(_connect(path)))
+            epoch = _prepare(writer)
+            reader = opened.enter_context(closing(_connect(path)))
+            reader.execute("PRAGMA query_only = 1")
+        except sqlite3.Error as error:
+            raise LedgerError(f"cannot open the database {path}: {error}") from None
+        opened.pop_all()
+    return SqliteFile(path, epoch, writer, reader, lock, _identity(path))
 
 
 def _refuse_foreign_file(path: str) -> None:
@@ -133,21 +137,16 @@ def _lock(path: str) -> int:
     return lock
 
 
-def _open(path: str, lock: int) -> SqliteFile:
-    writer = _connect(path)
-    try:
-        (tables,) = writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if not tables:
-            _create(writer)
-        _make_durable(writer)
-        writer.execute("UPDATE relay SET touched = touched + 1")  # a file that cannot be written is found now
-        (epoch,) = writer.execute("SELECT epoch FROM relay").fetchone()
-        reader = _connect(path)
-        reader.execute("PRAGMA query_only = 1")
-    except BaseException:
-        writer.close()
-        raise
-    return SqliteFile(path, epoch, writer, reader, lock, _identity(path))
+def _prepare(writer: sqlite3.Connection) -> str:
+    """Make the schema where there is none, and see to it that commits are durable; the database's name."""
+    writer.execute("PRAGMA synchronous = FULL")
+    (tables,) = writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if not tables:
+        _create(writer)
+    _make_durable(writer)
+    writer.execute("UPDATE relay SET touched = touched + 1")  # a file that cannot be written is found now
+    (epoch,) = writer.execute("SELECT epoch FROM relay").fetchone()
+    return epoch
 
 
 def _identity(path: str) -> tuple[int, int]:
@@ -174,7 +173,6 @@ def _create(writer: sqlite3.Connection) -> None:
 def _make_durable(writer: sqlite3.Connection) -> None:
     """What is committed survives a loss of power; read back, since SQLite ignores what it does not know."""
     (mode,) = writer.execute("PRAGMA journal_mode = WAL").fetchone()
-    writer.execute("PRAGMA synchronous = FULL")
     (synchronous,) = writer.execute("PRAGMA synchronous").fetchone()
     if (mode, synchronous) != ("wal", _FULL):
         raise LedgerError(f"SQLite did not take WAL and synchronous=FULL, but {mode} and {synchronous}")

@@ -373,6 +373,29 @@ def test_a_full_buffer_that_drains_slowly_is_not_given_up(side: Side) -> None:
     assert side.connection.is_writable
 
 
+def test_a_ping_that_stands_behind_what_is_slowly_read_is_given_more_time(side: Side) -> None:
+    side.open()
+    side.transport.waiting = 100_000  # not so much that the transport would ask for a pause
+    side.wait(PING_INTERVAL + TURN)
+    assert side.written() == [(Opcode.PING, b"")]
+    for waiting in (50_000, 0):
+        side.transport.waiting = waiting
+        side.wait(PONG_TIMEOUT)
+    assert side.connection.is_writable
+    side.wait(PONG_TIMEOUT + 2 * TURN)
+    assert side.close_code() == 1011
+
+
+def test_a_full_buffer_that_stops_draining_is_given_up(side: Side) -> None:
+    side.open()
+    side.fill(200_000)
+    side.transport.waiting -= 1000
+    side.wait(STALL_TIMEOUT + TURN)
+    assert side.transport.take() == b""
+    side.wait(STALL_TIMEOUT + TURN)
+    assert side.close_code() == 4000
+
+
 def test_a_ping_that_stood_behind_a_full_buffer_gets_its_time_when_that_has_drained(side: Side) -> None:
     side.open()
     side.wait(PING_INTERVAL + TURN)

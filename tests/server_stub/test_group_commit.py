@@ -223,6 +223,25 @@ async def test_one_who_waits_less_long_is_not_given_up_with_the_others(
     assert (await desk.until_told(3))[1:] == ["placed", "accepted"]
 
 
+async def test_those_of_one_batch_are_given_up_each_in_their_own_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "COMMIT_TIMEOUT", 0.3)
+    desk.disk.gate.clear()
+    desk.submit(draft(CLIENT, "first", order_id="o-0"))
+    await desk.until(lambda: desk.disk.commits == 1)
+    desk.submit(PLACED)
+    await asyncio.sleep(0.2)
+    desk.submit(ACCEPTED)
+    first_gate, desk.disk.gate = desk.disk.gate, threading.Event()
+    first_gate.set()
+    await desk.until(lambda: desk.disk.commits == 2)
+    assert (await desk.until_told(2))[1] == ("placed", UNAVAILABLE)
+    assert (await desk.until_told(3))[2] == ("accepted", UNAVAILABLE)
+    desk.disk.gate.set()
+    assert (await desk.until_told(5))[3:] == ["placed", "accepted"]
+
+
 async def test_whoever_comes_when_too_many_wait_is_unavailable_at_once(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
