@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callab
 from typing import Any, Generic, TypeVar
 
 from reactivex import Observable
-from reactivex.scheduler.eventloop import AsyncIOScheduler
 
+from socket_bloc.bloc._scheduler import LoopScheduler
 from socket_bloc.bloc._work import Work
 
 __all__ = ["Feed"]
@@ -31,8 +31,7 @@ class Feed(Generic[T]):
         self._on_data = on_data
         self._on_error = on_error
         if isinstance(source, Observable):
-            # Without a scheduler, the time operators of a source would call back on other threads.
-            scheduler = AsyncIOScheduler(loop)
+            scheduler = LoopScheduler(loop)
             subscription = source.subscribe(self._next, self._fail, self._end, scheduler=scheduler)
             self.ended.add_done_callback(lambda _: subscription.dispose())
         else:

@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 
 from reactivex.abc import DisposableBase
 from reactivex.disposable import SingleAssignmentDisposable
-from reactivex.scheduler.eventloop import AsyncIOScheduler
 
 from socket_bloc.bloc._broadcast import Broadcast
 from socket_bloc.bloc._lane import Draining, EventMapper, EventTransformer
+from socket_bloc.bloc._scheduler import LoopScheduler
 
 __all__ = ["Pipeline"]
 
@@ -57,8 +57,7 @@ class Pipeline(Generic[Event]):
 
     def _subscribe(self) -> None:
         self._ended.clear()
-        # Without a scheduler, time operators would call back on other threads.
-        scheduler = AsyncIOScheduler(asyncio.get_running_loop())
+        scheduler = LoopScheduler(asyncio.get_running_loop())
         self._subscription = subscription = SingleAssignmentDisposable()
         subscription.disposable = self._handled.subscribe(
             on_error=self._fail, on_completed=self._ended.set, scheduler=scheduler

@@ -6,14 +6,17 @@ handling; any RxPY pipeline that subscribes to what the mapper makes will do.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import TypeVar
 
 from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import CompositeDisposable
+from reactivex.scheduler.scheduler import Scheduler
 from reactivex.typing import RelativeTime
 
 from socket_bloc.bloc._lane import Draining, EventMapper, EventTransformer, Lane
@@ -86,7 +89,21 @@ def throttle(duration: RelativeTime, then: EventTransformer[Event] | None = None
 
     What is left over is for the transformer `then`, `concurrent()` unless another one is given.
     """
-    return lambda events, mapper: (then or concurrent())(events.pipe(ops.throttle_first(duration)), mapper)
+
+    def transform(events: Observable[Event], mapper: EventMapper[Event]) -> Observable[Event]:
+        next_at = -math.inf
+
+        def is_due(event: Event) -> bool:
+            nonlocal next_at
+            now = monotonic()  # Rx's own operator would look at the time of day, which may be set back
+            if now < next_at:
+                return False
+            next_at = now + Scheduler.to_seconds(duration)
+            return True
+
+        return (then or concurrent())(events.pipe(ops.filter(is_due)), mapper)
+
+    return transform
 
 
 def _transformer(

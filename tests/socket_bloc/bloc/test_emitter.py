@@ -238,6 +238,21 @@ async def test_a_source_that_has_ended_need_not_be_awaited(recorder: Recorder) -
     assert recorder.of("on_error") == []
 
 
+async def test_a_source_that_takes_no_time_has_ended_when_the_call_returns() -> None:
+    def handler(event: str, emit: Emitter[Any]) -> None:
+        emit.for_each(observable(), on_data=lambda item: item)
+        emit("after")
+
+    assert await run(handler) == [1, 2, 3, "after"]
+
+
+async def test_a_source_that_never_pauses_leaves_the_loop_its_turns() -> None:
+    bloc = OneHandlerBloc(lambda event, emit: emit.for_each(rx.interval(0), on_data=lambda tick: tick))
+    bloc.add("go")
+    await until(lambda: bloc.state > 10)
+    await bloc.close()
+
+
 async def test_a_source_is_subscribed_to_at_the_call_and_not_at_the_await() -> None:
     source: Subject[int] = Subject()
 
@@ -289,11 +304,12 @@ async def test_a_handler_may_give_up_a_source_after_a_time() -> None:
     assert source.observers == []
 
 
-async def test_the_time_of_a_source_passes_on_the_loop_and_not_on_a_thread() -> None:
+@pytest.mark.parametrize("seconds", [0, 0.001])
+async def test_the_time_of_a_source_passes_on_the_loop_and_not_on_a_thread(seconds: float) -> None:
     threads: set[int] = set()
 
     async def handler(event: str, emit: Emitter[Any]) -> None:
-        ticks = rx.timer(0.001, 0.001).pipe(rx.operators.take(3))
+        ticks = rx.timer(seconds, seconds).pipe(rx.operators.take(3))
         await emit.on_each(ticks, on_data=lambda tick: threads.add(threading.get_ident()))
 
     await run(handler)
