@@ -50,7 +50,7 @@ class DemoApp(OrdersApp):
     ]
     CSS: ClassVar[str] = """
     #controls { height: auto; padding: 0 1; background: $panel; }
-    #stage { height: 1fr; layout: grid; grid-size: 3; grid-columns: 1fr 44 1fr; }
+    #stage { height: 1fr; layout: grid; grid-size: 3; grid-columns: 1fr 46 1fr; }
     #stage > * { border: round $primary-muted; }
     #stage > *:focus-within { border: round $primary; }
     .-medium #stage { grid-size: 2 1; grid-columns: 1fr 1fr; }
