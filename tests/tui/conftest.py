@@ -7,12 +7,14 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 from textual.pilot import Pilot
+from textual.widget import Widget
 from textual.widgets import Input
 
 from server_stub import Server, Settings, serve
@@ -58,12 +60,17 @@ class Running:
     bloc: SocketBloc
     orders: OrdersCubit
     leave: Callable[[], Awaitable[None]]
+    context: Context
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
+        # In the app's own context, as Textual's pilot expects it.
+        await asyncio.create_task(self.pilot.press(*keys), context=self.context)
 
     async def type(self, text: str) -> None:
-        await self.pilot.press(*text)
+        await self.press(*text)
+
+    async def click(self, target: str | Widget) -> None:
+        await asyncio.create_task(self.pilot.click(target), context=self.context)
 
     async def shows(self, *texts: str) -> None:
         """Wait until each of these texts stands on the screen."""
@@ -109,13 +116,13 @@ async def open_app(relay: Server, tmp_path: Path) -> AsyncIterator[OpenApp]:
             orders = await stack.enter_async_context(OrdersCubit(bloc))
             await stack.enter_async_context(bloc)
             app = kind(bloc, orders, uri=uri, theme="textual-dark", memory=Theme(os.environ))
-            ready: asyncio.Future[Pilot[None]] = asyncio.get_running_loop().create_future()
+            ready: asyncio.Future[tuple[Pilot[None], Context]] = asyncio.get_running_loop().create_future()
             leave = asyncio.Event()
 
             async def run() -> None:
                 # In a task of its own: Textual wants to leave in the context in which it was entered.
                 async with app.run_test(size=size, notifications=True) as pilot:
-                    ready.set_result(pilot)
+                    ready.set_result((pilot, copy_context()))
                     await leave.wait()
 
             task = asyncio.create_task(run())
@@ -126,6 +133,7 @@ async def open_app(relay: Server, tmp_path: Path) -> AsyncIterator[OpenApp]:
 
             stack.push_async_callback(end)
             await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
-            return Running(await ready, app, bloc, orders, end)
+            pilot, context = await ready
+            return Running(pilot, app, bloc, orders, end, context)
 
         yield open

@@ -28,7 +28,7 @@ async def until(pilot: Pilot[Any], condition: Callable[[], object]) -> None:
             while True:  # a screen tells nobody when it has been drawn
                 if condition():
                     return
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.03)
     except TimeoutError:
         raise AssertionError(
             f"waited for {PATIENCE:.0f} s in vain; the screen:\n{text_of(pilot.app)}"

@@ -16,8 +16,8 @@ from socket_bloc import (
     OrdersCubit,
     OrderStatus,
     SocketBloc,
-    SocketConnectEvent,
     SocketConnectState,
+    SocketDataQueuedState,
     SocketDataSentState,
     SocketDisconnectState,
     SocketReceiveDataState,
@@ -85,14 +85,14 @@ async def test_a_click_is_as_good_as_a_key(client: Running) -> None:
     await client.places("s-4", "Kitchen tap drips")
     await client.shows("[x] Cancel")
     button = client.app.query(Button).last()
-    await client.pilot.click(button)
+    await client.click(button)
     await client.shows("There is no way back")
-    await client.pilot.click("#yes")
+    await client.click("#yes")
     await client.shows("✓ cancelled: committed")
 
 
 async def test_keys_work_after_a_click_beside_everything(client: Running) -> None:
-    await client.pilot.click(".turn")
+    await client.click(".turn")
     await client.press("n")
     await client.shows("What is to be done")
 
@@ -218,9 +218,7 @@ async def test_the_connection_is_always_in_sight(quiet: tuple[SocketBloc, Orders
         now = AT + timedelta(seconds=1)
         await until(pilot, lambda: said() == "◐ reconnecting in 2 s (attempt 2)")  # by its own second hand
         status = OrderStatus.of(StatusCode.PLACED, order_id="o-1", receiver_id="s-4")
-        bloc.add(SocketConnectEvent())
-        await bloc.wait_until_idle()
-        orders.send(status)
+        bloc.emit(SocketDataQueuedState(status, "m-1"))
         await until(pilot, lambda: said().endswith("· 1 queued"))
         bloc.emit(SocketRefusedState("HTTP 403: not you"))
         await until(pilot, lambda: said() == "✗ refused: HTTP 403: not you · 1 queued")
@@ -286,9 +284,7 @@ async def test_a_move_of_the_cursor_is_not_undone_by_news_that_come_at_the_same_
         assert panel.chosen.order_id == "two"
 
 
-async def test_keys_about_history_and_the_connection_say_where_there_is_nothing_to_do(
-    client: Running,
-) -> None:
+async def test_a_key_that_finds_nothing_to_do_says_so(client: Running) -> None:
     await client.press("h", "r")
     await until(client.pilot, lambda: len(client.notices) == 2)
     assert "No order has ended yet" in client.notices[0]

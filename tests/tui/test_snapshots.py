@@ -31,7 +31,7 @@ from tui.settings import Theme
 
 Scene = Callable[[Pilot[None], SocketBloc], Awaitable[None]]
 SNAPSHOTS = Path(__file__).parent / "snapshots"
-SIZES = ((50, 24), (80, 24), (120, 30))
+SMALL, USUAL, LARGE = (50, 24), (80, 24), (120, 30)
 START = datetime(2026, 11, 22, 10, 1, 12, tzinfo=UTC)
 NOW = START + timedelta(minutes=40)
 
@@ -84,18 +84,28 @@ async def help(pilot: Pilot[None], bloc: SocketBloc) -> None:
     await until_shown(pilot, "esc leaves")
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("size", [SMALL, USUAL, LARGE], ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize(
     ("kind", "user", "other", "scene"),
     [
         (ClientApp, "c-17", "s-4", nothing),
         (ClientApp, "c-17", "s-4", lost),
-        (ClientApp, "c-17", "s-4", place),
         (ServicemanApp, "s-4", "c-17", nothing),
-        (ServicemanApp, "s-4", "c-17", help),
     ],
 )
 async def test_the_screen_looks_as_it_did(
+    kind: type[RoleApp], user: str, other: str, scene: Scene, size: tuple[int, int]
+) -> None:
+    await compare(kind, user, other, scene, size)
+
+
+@pytest.mark.parametrize("size", [SMALL, USUAL], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("scene", [place, help])
+async def test_what_stands_before_it_fits_the_screen(scene: Scene, size: tuple[int, int]) -> None:
+    await compare(ClientApp, "c-17", "s-4", scene, size)
+
+
+async def compare(
     kind: type[RoleApp],
     user: str,
     other: str,

@@ -9,9 +9,10 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Button, Static
+from textual.widgets import Button
 
 from socket_bloc import ClientType, Order, OrderFlow, Step
+from tui.widgets.line import Line
 from tui.widgets.turn import may_send, why_not
 from tui.widgets.words import words_of
 
@@ -30,11 +31,10 @@ class _Action(Horizontal):
         self.step = step
         self._role = role
         self._flow = flow
-        self._shown = "", ""
 
     def compose(self) -> ComposeResult:
         yield Button(compact=True)
-        yield Static()
+        yield Line()
 
     def show(self, order: Order | None) -> None:
         allowed = may_send(self.step, self._role, order, self._flow)
@@ -43,10 +43,10 @@ class _Action(Horizontal):
         key = words.key or " "
         label = f"[{key}] {words.label}" if allowed else f" {key}  {words.label}"
         text = words.verb if allowed else why_not(self.step, order, self._flow)
-        if (label, text) != self._shown:
-            self._shown = label, text
-            self.query_one(Button).label = Content(f"{label:<14}")
-            self.query_one(Static).update(Content(text), layout=False)
+        button = self.query_one(Button)
+        if button.label != (shown := Content(f"{label:<14}")):
+            button.label = shown
+        self.query_one(Line).show(Content(text))
 
 
 class ActionBar(Vertical):
@@ -65,7 +65,7 @@ class ActionBar(Vertical):
                 background: $success-muted;
                 &:focus { text-style: bold reverse; }
             }
-            Static { width: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+            Line { width: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
             &.-blocked {
                 color: $text-muted;
                 Button { background: $surface; color: $text-muted; text-style: dim; }

@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from textual.content import Content
 from textual.timer import Timer
-from textual.widgets import Static
 
 from socket_bloc import (
     Orders,
@@ -19,12 +18,13 @@ from socket_bloc import (
     SocketState,
 )
 from tui.binding import BlocNode
+from tui.widgets.line import Line
 from tui.widgets.text import Clock, one_line, utc_now
 
 __all__ = ["ConnectionBadge"]
 
 
-class ConnectionBadge(BlocNode, Static):
+class ConnectionBadge(BlocNode, Line):
     """One or two lines about a bloc's connection: a mark, a word, and only then a colour."""
 
     DEFAULT_CSS: ClassVar[str] = """
@@ -52,25 +52,25 @@ class ConnectionBadge(BlocNode, Static):
 
     def on_mount(self) -> None:
         # The countdown is the view's own: the bloc tells the moment of the next try, once.
-        self._ticking = self.set_interval(1, self._show, pause=True)
+        self._ticking = self.set_interval(1, self._refresh_text, pause=True)
         self.listen_to(self._bloc, self._on_state)
         self.build_from(self._orders, self._on_orders)
 
     def _on_state(self, state: SocketState) -> None:
         if isinstance(state, SocketConnectState | SocketDisconnectState):
             self._connection = state
-            self._show()
+            self._refresh_text()
 
     def _on_orders(self, orders: Orders) -> None:
         self._queued = sum(len(order.pending) - len(order.in_flight) for order in orders.by_id.values())
-        self._show()
+        self._refresh_text()
 
-    def _show(self) -> None:
+    def _refresh_text(self) -> None:
         kind, text = self._describe()
         for name in ("connected", "reconnecting", "offline", "refused"):
             self.set_class(name == kind, f"-{name}")
         queued = f" · {self._queued} queued" if self._queued else ""
-        self.update(Content(text + queued))
+        self.show(Content(text + queued))
         if self._ticking is not None:
             if kind == "reconnecting":
                 self._ticking.resume()

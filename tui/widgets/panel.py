@@ -16,7 +16,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Label, Static
+from textual.widgets import Label
 
 from socket_bloc import (
     ORDER_FLOW,
@@ -35,6 +35,7 @@ from tui.widgets.acknowledgement import Acknowledgement
 from tui.widgets.action_bar import ActionBar
 from tui.widgets.badge import ConnectionBadge
 from tui.widgets.dialogs import ConfirmScreen, Field, FormScreen
+from tui.widgets.line import Line
 from tui.widgets.notices import TurnNotices
 from tui.widgets.order_list import OrderList
 from tui.widgets.text import Clock, one_line, utc_now
@@ -117,7 +118,7 @@ class RolePanel(BlocNode, Vertical):
         with Horizontal(classes="top"):
             yield Label(Content(f"{self.ROLE.capitalize()} {one_line(self._bloc.user_id)}"), classes="name")
             yield ConnectionBadge(self._bloc, self._orders, clock=self._clock)
-        yield Static(classes="turn")
+        yield Line(classes="turn")
         with Vertical(classes="orders"):
             yield OrderList(self.ROLE, self._flow, clock=self._clock)
             with Vertical(classes="order"):
@@ -153,7 +154,7 @@ class RolePanel(BlocNode, Vertical):
         self.set_class(order is not None and is_turn_of(self.ROLE, order, self._flow), "-mine")
         is_empty = not orders.by_id
         turn = Content(self.NOTHING_YET) if is_empty else turn_text(self.ROLE, order, self._flow)
-        self.query_one(".turn", Static).update(turn)
+        self.query_one(".turn", Line).show(turn)
 
     def _is_seen(self, order: Order) -> bool:
         """Whether the user sees by itself that it is their turn: a new order is always news."""

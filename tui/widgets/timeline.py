@@ -8,9 +8,9 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from socket_bloc import ClientType, Order, OrderFlow, OrderStatus
+from tui.widgets.line import Line
 from tui.widgets.text import Clock, local_time, one_line, short_id
 from tui.widgets.turn import awaited
 from tui.widgets.words import done, words_of
@@ -18,7 +18,7 @@ from tui.widgets.words import done, words_of
 __all__ = ["Timeline"]
 
 
-class _Lines(Static):
+class _Lines(Line):
     """Tells when it has been laid out anew: only then is it known where the end is."""
 
     def on_resize(self) -> None:
@@ -56,7 +56,7 @@ class Timeline(VerticalScroll):
         # A title that is a plain string would be read as markup.
         title = f"{short_id(order.order_id)} · {one_line(order.message)}" if order else "Order"
         self.border_title = Content(title)
-        self.query_one(_Lines).update(Content("\n").join(self._lines(order) if order else ()))
+        self.query_one(_Lines).show(Content("\n").join(self._lines(order) if order else ()))
 
     def _lines(self, order: Order) -> Iterator[Content]:
         now = self._clock()
