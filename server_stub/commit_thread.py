@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Final
 
@@ -45,7 +46,5 @@ class CommitThread:
                 job()
             except Exception as error:
                 problem = error
-            try:
+            with suppress(RuntimeError):  # a loop that was closed: there is nobody left to tell
                 self._loop.call_soon_threadsafe(done, problem)
-            except RuntimeError:
-                return  # the loop was closed: there is nobody left to tell

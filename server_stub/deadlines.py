@@ -37,12 +37,11 @@ class Deadlines:
         """`now` gives seconds that never go back, as the event loop's `time` does."""
         self.now = now
         self._due: defaultdict[int, set[Punctual]] = defaultdict(set)
-        self._turn = self._turn_at(now())
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, who: Punctual, at: float) -> None:
         """`who` is due at `at`, and no longer at the deadline that was set before."""
-        turn = max(self._turn_at(at), self._turn + 1)
+        turn = math.ceil(at / TURN)
         if turn == who.turn:
             return
         self.cancel(who)
@@ -70,7 +69,6 @@ class Deadlines:
                     who.on_deadline(now)
                 except Exception:
                     _log.exception("a deadline failed")
-        self._turn = last
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Advance by itself from now on."""
@@ -85,7 +83,3 @@ class Deadlines:
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = loop.call_later(TURN, self._tick, loop)
         self.advance()
-
-    @staticmethod
-    def _turn_at(at: float) -> int:
-        return math.ceil(at / TURN)

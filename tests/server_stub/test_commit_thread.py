@@ -50,11 +50,31 @@ async def test_stopping_waits_for_a_job_no_longer_than_it_is_told() -> None:
     assert thread.stop(10)
 
 
-def test_a_job_that_ends_after_its_loop_was_closed_is_nobody_s_business() -> None:
+def test_a_job_that_ends_after_its_loop_was_closed_does_not_keep_the_next_from_running() -> None:
     loop = asyncio.new_event_loop()
     thread = CommitThread(loop)
     gate = threading.Event()
+    ran: list[str] = []
     thread.run(gate.wait, lambda _problem: None)
+    thread.run(lambda: ran.append("next"), lambda _problem: None)
     loop.close()
+    gate.set()
+    assert thread.stop(10)
+    assert ran == ["next"]
+
+
+async def test_a_job_that_hangs_does_not_keep_the_process_from_ending() -> None:
+    thread = CommitThread(asyncio.get_running_loop())
+    gate = threading.Event()
+    running = threading.Event()
+
+    def job() -> None:
+        running.set()
+        gate.wait()
+
+    thread.run(job, lambda _problem: None)
+    assert running.wait(10)
+    (commit,) = [each for each in threading.enumerate() if each.name == "commit"]
+    assert commit.daemon
     gate.set()
     assert thread.stop(10)

@@ -284,6 +284,9 @@ async def hanging(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[type[Hanging
     monkeypatch.setattr(server, "SqliteStore", Hanging)
     yield Hanging
     Hanging.gate.set()
+    for thread in threading.enumerate():
+        if thread.name == "commit":
+            thread.join(10)
 
 
 async def _refusal(relay: Server) -> int:
