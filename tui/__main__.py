@@ -84,6 +84,10 @@ def _app(arguments: argparse.Namespace) -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    # Textual draws on stderr, unless it is told to draw elsewhere, as by `textual serve`.
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) and "TEXTUAL_DRIVER" not in os.environ:
+        sys.stderr.write("the apps need a terminal; neither stdin nor stderr may be redirected\n")
+        return 2
     return run_role_app(ClientApp if arguments.command == "client" else ServicemanApp, settings)
 
 

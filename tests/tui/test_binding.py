@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from textual.widgets import Static
 
 from socket_bloc.bloc import Cubit
 from tests.tui.screen import listeners, text_of, until
+from tui import binding
 from tui.binding import BlocBuilder, BlocListener, BlocNode
 
 When = Callable[[int, int], bool]
@@ -234,3 +238,17 @@ async def test_screens_and_apps_are_nodes_too() -> None:
         cubit.emit(3)
         await until(pilot, lambda: app.title == "state 3")
     assert listeners(cubit) == 0
+
+
+def test_it_stands_alone() -> None:
+    tree = ast.parse(Path(binding.__file__).read_text(encoding="utf-8"))
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    ours = {
+        name for name in imported if name and name.startswith(("socket_bloc", "server_stub", "tui", "tests"))
+    }
+    assert ours == {"socket_bloc.bloc"}
+    assert {name.partition(".")[0] for name in imported - ours if name} <= {
+        "reactivex",
+        "textual",
+        *sys.stdlib_module_names,
+    }

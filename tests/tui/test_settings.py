@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextvars import copy_context
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,14 @@ def test_without_textual_the_command_says_what_to_install(
     monkeypatch.setitem(sys.modules, "textual", None)
     assert main(["client", "--user", "c-17"]) == 2
     assert capsys.readouterr().err == "the apps need Textual: pip install 'socket-bloc[tui]'\n"
+
+
+def test_without_a_terminal_the_command_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO())
+    assert main(["client", "--user", "c-17"]) == 2
+    assert capsys.readouterr().err.startswith("the apps need a terminal;")
 
 
 @pytest.fixture
