@@ -136,11 +136,11 @@ async def test_a_refused_action_shows_the_relays_reason_and_changes_nothing(
 
 async def test_a_refused_connection_says_why_and_a_key_tries_again(open_app: OpenApp, relay: Server) -> None:
     client = await open_app(ClientApp, "c-17", uri=relay.uri.replace("/order", "/orders"))
-    await client.shows("✗ refused: refused with HTTP 404")
+    await client.shows("Client c-17", "✗ refused: HTTP 404")
     await client.places("s-4", "Kitchen tap drips")
     await client.shows("✗ placed: not sent: there is no connection; press r")
     await client.press("r")
-    await client.shows("✗ refused: refused with HTTP 404")
+    await client.shows("Client c-17", "✗ refused: HTTP 404")
 
 
 async def test_a_new_order_rings_a_bell_and_is_told(

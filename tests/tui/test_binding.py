@@ -243,9 +243,7 @@ async def test_screens_and_apps_are_nodes_too() -> None:
 def test_it_stands_alone() -> None:
     tree = ast.parse(Path(binding.__file__).read_text(encoding="utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    ours = {
-        name for name in imported if name and name.startswith(("socket_bloc", "server_stub", "tui", "tests"))
-    }
+    ours = {name for name in imported if name and name.startswith(("socket_bloc", "server_stub", "tui"))}
     assert ours == {"socket_bloc.bloc"}
     assert {name.partition(".")[0] for name in imported - ours if name} <= {
         "reactivex",

@@ -30,6 +30,7 @@ class ConnectionBadge(BlocNode, Line):
     DEFAULT_CSS: ClassVar[str] = """
     ConnectionBadge {
         width: auto;
+        max-width: 70%;
         height: auto;
         max-height: 3;
         &.-connected { color: $text-success; }
@@ -86,7 +87,7 @@ class ConnectionBadge(BlocNode, Line):
                 when = f" in {seconds:.0f} s" if seconds >= 0.5 else ""
                 return "reconnecting", f"◐ reconnecting{when} (attempt {attempt})"
             case SocketRefusedState(reason):
-                return "refused", f"✗ refused: {one_line(reason)}"
+                return "refused", f"✗ refused: {one_line(reason).removeprefix('refused with ')}"
             case SocketDisconnectState():
                 return "offline", "○ offline"
 

@@ -83,7 +83,7 @@ class RolePanel(BlocNode, Vertical):
         &.-narrow {
             .top { layout: vertical; }
             .name { width: auto; }
-            ConnectionBadge { width: 1fr; }
+            ConnectionBadge { width: 1fr; max-width: 100%; }
         }
         &.-wide {
             .orders { layout: horizontal; }
