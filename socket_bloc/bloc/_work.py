@@ -28,7 +28,6 @@ class Work(Generic[Event, State]):
         self.is_closing = False
         self._tasks: dict[asyncio.Future[None], Run[Event, State] | None] = {}
         self._at_rest = asyncio.Event()
-        self._at_rest.set()
 
     def own(self, task: asyncio.Future[None], run: Run[Event, State] | None = None) -> None:
         """Keep a task, that of `run` if given, until it is disowned."""

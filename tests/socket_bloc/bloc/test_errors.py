@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import reactivex as rx
 import reactivex.operators as ops
 
 from socket_bloc.bloc import (
@@ -291,6 +292,7 @@ def test_an_interrupt_in_a_handler_is_let_through_and_the_bloc_can_still_be_clos
 async def test_a_handler_whose_own_task_is_cancelled_has_no_error(recorder: Recorder) -> None:
     async def handler(event: str, emit: Emitter[str]) -> None:
         emit("begun")
+        emit.on_each(rx.never(), on_data=emit)
         future = asyncio.get_running_loop().create_future()
         future.cancel()
         await future

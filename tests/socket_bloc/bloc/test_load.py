@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -119,6 +121,32 @@ async def test_a_listener_that_emits_a_hundred_thousand_times_does_not_recurse()
     await bloc.wait_until_idle()
     assert heard == [*range(1, EVENTS + 1)]
     await bloc.close()
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_handled_event_is_freed_without_the_garbage_collector(is_async: bool) -> None:
+    class Event: ...
+
+    def handle(event: Event, emit: Emitter[int]) -> None:
+        emit(bloc.state + 1)
+
+    async def handle_later(event: Event, emit: Emitter[int]) -> None:
+        await asyncio.sleep(0)
+        emit(bloc.state + 1)
+
+    async with OneHandlerBloc(handle_later if is_async else handle) as bloc:
+        gc.disable()
+        try:
+            event = Event()
+            alive = weakref.ref(event)
+            bloc.add(event)
+            del event
+            await bloc.wait_until_idle()
+            await asyncio.sleep(0)
+            assert bloc.state == 1
+            assert alive() is None
+        finally:
+            gc.enable()
 
 
 async def test_the_time_for_an_event_does_not_grow_with_the_number_of_events() -> None:

@@ -135,6 +135,18 @@ async def test_restartable_starts_each_of_the_events_that_come_together(recorder
     await watched.bloc.close()
 
 
+async def test_restartable_cancels_also_what_would_go_on_in_this_very_turn() -> None:
+    watched = Watched(restartable())
+    await watched.add(1)
+    watched.bloc.add(2)
+    await watched.let_end(1)
+    assert watched.heard == []
+    assert watched.cancelled == [1]
+    await watched.let_end(2)
+    assert watched.heard == [2]
+    await watched.bloc.close()
+
+
 async def test_the_source_of_a_handler_that_is_cancelled_has_no_listener_left() -> None:
     # Dart: droppable_test.dart
     source: Subject[int] = Subject()
@@ -403,6 +415,25 @@ async def test_a_handling_may_be_subscribed_to_by_an_observer_and_piped_like_any
     bloc.add(1)
     await bloc.close()
     assert ended == ["1 by an observer", "1 by a pipe"]
+
+
+async def test_a_handling_that_was_disposed_does_not_complete() -> None:
+    completed: list[int] = []
+
+    def transformer(events: Observable[int], mapper: EventMapper[int]) -> Observable[int]:
+        def handle(event: int) -> None:
+            handling = mapper(event).subscribe(on_completed=lambda: completed.append(event))
+            if event == 1:
+                handling.dispose()
+
+        return events.pipe(ops.do_action(handle))
+
+    bloc = OneHandlerBloc(lambda event, emit: asyncio.sleep(0), transformer)
+    bloc.add(1)
+    bloc.add(2)
+    await bloc.wait_until_idle()
+    assert completed == [2]
+    await bloc.close()
 
 
 async def test_transformers_can_be_put_one_into_the_other() -> None:
