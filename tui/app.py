@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -146,8 +145,6 @@ async def run(app: App[None], blocs: Sequence[SocketBloc]) -> int:
 
 def run_role_app(kind: type[RoleApp], settings: AppSettings) -> int:
     """Run the client's or the serviceman's app until it is left; gives the exit status."""
-    # Without a handler Python writes warnings to stderr, which is the screen.
-    logging.getLogger().addHandler(logging.NullHandler())
 
     async def main() -> int:
         bloc = SocketBloc(settings.user, kind.PANEL.ROLE, uri=settings.uri, full_history=True)

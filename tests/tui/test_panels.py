@@ -30,6 +30,7 @@ from tests.tui.screen import listeners, text_of, until, until_shown
 from tui.app import RoleApp
 from tui.client import ClientApp, ClientPanel
 from tui.serviceman import ServicemanApp, ServicemanPanel
+from tui.widgets import notices
 from tui.widgets.action_bar import ActionBar
 from tui.widgets.badge import ConnectionBadge
 from tui.widgets.order_list import OrderList
@@ -224,6 +225,49 @@ async def test_the_connection_is_always_in_sight(quiet: tuple[SocketBloc, Orders
         await until(pilot, lambda: said() == "✗ refused: HTTP 403: not you · 1 queued")
         bloc.emit(SocketDisconnectState())
         await until(pilot, lambda: said() == "○ offline · 1 queued")
+
+
+async def test_an_action_is_shown_as_sent_until_its_outcome_is_known(
+    quiet: tuple[SocketBloc, OrdersCubit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bloc, orders = quiet
+    monkeypatch.setattr(bloc, "add", lambda event: None)  # on its way, and no answer yet
+    panel = ClientPanel(bloc, orders, clock=lambda: AT)
+    app = SideBySide(panel, Static())
+    async with app.run_test(size=(140, 30)) as pilot:
+        await until_shown(pilot, "press n to place one")
+        status = OrderStatus.of(StatusCode.PLACED, order_id="o-1", receiver_id="s-4", sender_id="c-17")
+        panel.send(status)
+        await until_shown(pilot, "→ placed: sent, not yet committed", "→ sent      placed", "s-4 · sent")
+        (message_id,) = orders.state.get("o-1").in_flight
+        bloc.emit(SocketDataSentState(status, message_id, 1, AT))
+        await until_shown(pilot, "✓ placed: committed 10:01:12", "✓ 10:01:12  placed")
+        assert "→" not in text_of(app)
+
+
+async def test_a_replay_that_takes_its_time_is_one_piece_of_news_about_what_still_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(notices, "QUIET", 1.0)
+    bloc = SocketBloc("s-4", ClientType.SERVICEMAN)
+    async with OrdersCubit(bloc) as orders:
+        app = SideBySide(ServicemanPanel(bloc, orders, clock=lambda: AT), Static())
+        async with app.run_test(size=(140, 30), notifications=True) as pilot:
+
+            def tell(seq: int, order_id: str, code: StatusCode) -> None:
+                status = OrderStatus.of(code, order_id=order_id, sender_id="c-17", message=order_id)
+                bloc.emit(SocketReceiveDataState(status, f"m-{seq}", seq, AT))
+
+            tell(1, "one", StatusCode.PLACED)
+            await until_shown(pilot, "1 of 1 your turn")
+            tell(2, "two", StatusCode.PLACED)
+            await until_shown(pilot, "2 of 2 your turn")
+            tell(3, "one", StatusCode.CANCELLED)
+            await until_shown(pilot, "1 of 1 your turn")
+            assert not app._notifications
+            await until(pilot, lambda: app._notifications)
+            assert [notice.message for notice in app._notifications] == ["c-17: two"]
+    await bloc.close()
 
 
 async def test_a_list_that_grows_and_sorts_anew_leaves_the_choice_alone(
