@@ -60,12 +60,20 @@ class DemoApp(OrdersApp):
     """
 
     def __init__(
-        self, stage: Stage, orders: dict[ClientType, OrdersCubit], *, theme: str, memory: Theme
+        self,
+        stage: Stage,
+        orders: dict[ClientType, OrdersCubit],
+        *,
+        theme: str,
+        memory: Theme,
+        plays: bool = True,
     ) -> None:
+        """Show what happens on `stage`; with `plays` the orders play from the start."""
         super().__init__(list(orders.values()), theme=theme, memory=memory)
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (70, "-medium"), (110, "-wide")]
         self._stage = stage
         self._orders = orders
+        self._plays = plays
         self._director = Director(USERS[ClientType.SERVICEMAN])
         self._speed = SPEEDS.index(1.5)
         self._playing: Timer | None = None
@@ -81,7 +89,9 @@ class DemoApp(OrdersApp):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self._play(after=SPEEDS[self._speed])
+        if self._plays:
+            self._play(after=SPEEDS[self._speed])
+        self._show_controls()
 
     def bell(self) -> None:
         """Both sides are in sight, and nobody has to be called."""

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from socket_bloc.bloc import BlocBase
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 def text_of(app: App[Any]) -> str:
