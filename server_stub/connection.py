@@ -84,9 +84,9 @@ class Connection(asyncio.Protocol):
         "_assembler",
         "_awaits_pong",
         "_buffered",
-        "_close_due",
         "_guest",
         "_host",
+        "_is_ending",
         "_is_paused",
         "_protocol",
         "_request",
@@ -107,7 +107,7 @@ class Connection(asyncio.Protocol):
         self._is_paused = False
         self._buffered = 0  # bytes that waited to be written when the deadline was set
         self._awaits_pong = False
-        self._close_due: float | None = None
+        self._is_ending = False  # the time for the end is running, and nothing extends it
 
     # What the host and the guest ask for.
 
@@ -196,14 +196,14 @@ class Connection(asyncio.Protocol):
         """Read nothing more from one who does not read either."""
         self._is_paused = True
         self._transport.pause_reading()
-        if self._close_due is None:
+        if not self._is_ending:
             self._give_time(STALL_TIMEOUT)
 
     def resume_writing(self) -> None:
         """Go on where `pause_writing` stopped."""
         self._is_paused = False
         self._transport.resume_reading()
-        if self._close_due is None:
+        if not self._is_ending:
             # If a ping is out, it stood behind all that was not read: the time for its answer begins now.
             self._give_time(PONG_TIMEOUT if self._awaits_pong else PING_INTERVAL)
         unread, self._unread = self._unread, []
@@ -222,7 +222,7 @@ class Connection(asyncio.Protocol):
 
     def on_deadline(self, now: float) -> None:
         """Ping, or give up on one who did not do in time what was due."""
-        if self._request is not None or self._close_due is not None:
+        if self._request is not None or self._is_ending:
             self.abort()
         elif self._buffered > self._transport.get_write_buffer_size():
             self._give_time(STALL_TIMEOUT)  # slow, but it does read; a ping may stand behind the rest
@@ -283,7 +283,7 @@ class Connection(asyncio.Protocol):
                 self._guest.received(text)
 
     def _pong_received(self) -> None:
-        if self._awaits_pong and self._close_due is None:
+        if self._awaits_pong and not self._is_ending:
             self._awaits_pong = False
             self._give_time(PING_INTERVAL)
 
@@ -297,8 +297,8 @@ class Connection(asyncio.Protocol):
             self._expect_end()
 
     def _expect_end(self) -> None:
-        if self._close_due is None:
-            self._close_due = self._host.deadlines.now() + CLOSE_TIMEOUT
+        if not self._is_ending:
+            self._is_ending = True
             self._give_time(CLOSE_TIMEOUT)
 
     def _give_time(self, seconds: float) -> None:

@@ -128,8 +128,8 @@ def admit(
     response = handshake(request)
     if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
         reason = response.body.decode().partition("\n")[0]
-        kept = {name: response.headers[name] for name in ("Upgrade",) if name in response.headers}
-        raise HttpError(HTTPStatus(response.status_code), reason, kept)
+        status = HTTPStatus(response.status_code)
+        raise HttpError(status, reason, {"Upgrade": "websocket"} if status == 426 else None)
     if closed is not None:
         raise unavailable(closed)
     _check_origin(request, allowed_origins)

@@ -7,9 +7,10 @@ import resource
 import socket
 from typing import Final, NamedTuple
 
-__all__ = ["Capacity", "StartError", "bind", "capacity", "raise_file_limit"]
+__all__ = ["BACKLOG", "Capacity", "StartError", "bind", "capacity", "raise_file_limit"]
 
-_BACKLOG: Final = 1024
+BACKLOG: Final = 1024
+"""Connections that may wait to be accepted."""
 _SEND_BUFFER: Final = 64 * 1024
 """Bytes that the system keeps for one who does not read; left to itself it keeps megabytes."""
 _RESERVED_FILES: Final = 32
@@ -46,7 +47,7 @@ def bind(host: str, port: int, *, insecure: bool) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)  # its connections inherit it
         listener.bind(address)
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise StartError(f"cannot listen on {host}, port {port}: {error.strerror}") from None

@@ -48,20 +48,19 @@ class Watch:
     """Tells the relay's own observer, which does not raise, and that of its user, which might."""
 
     def __init__(self, own: RelayObserver, other: RelayObserver | None) -> None:
-        # What the other one does not override costs nothing.
-        other = other or RelayObserver()
-        self.connected = _both(own.connected, other.connected)
-        self.received = _both(own.received, other.received)
-        self.committed = _both(own.committed, other.committed)
-        self.pushed = _both(own.pushed, other.pushed)
-        self.rejected = _both(own.rejected, other.rejected)
-        self.batch_ended = _both(own.batch_ended, other.batch_ended)
-        self.disconnected = _both(own.disconnected, other.disconnected)
+        other, base = other or RelayObserver(), RelayObserver
+        self.connected = _both(own.connected, other.connected, base.connected)
+        self.received = _both(own.received, other.received, base.received)
+        self.committed = _both(own.committed, other.committed, base.committed)
+        self.pushed = _both(own.pushed, other.pushed, base.pushed)
+        self.rejected = _both(own.rejected, other.rejected, base.rejected)
+        self.batch_ended = _both(own.batch_ended, other.batch_ended, base.batch_ended)
+        self.disconnected = _both(own.disconnected, other.disconnected, base.disconnected)
 
 
-def _both(own: Callable[P, None], other: Callable[P, None]) -> Callable[P, None]:
-    if getattr(other, "__func__", None) in vars(RelayObserver).values():
-        return own
+def _both(own: Callable[P, None], other: Callable[P, None], base: object) -> Callable[P, None]:
+    if getattr(other, "__func__", None) is base:
+        return own  # the other one does not want to know, and that costs nothing
 
     def tell(*args: P.args, **kwargs: P.kwargs) -> None:
         own(*args, **kwargs)

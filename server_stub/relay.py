@@ -44,7 +44,7 @@ class Relay:
         return Session(self._services, connection, admission.user, feed)
 
     def close_sessions(self, code: int, reason: str) -> None:
-        """Begin to close every connection, of the users who came last first."""
+        """Begin to close every connection; as in the diagram, those who came last are the first to go."""
         for sessions in reversed(self._sessions.values()):
             for session in sessions:
                 session.close(code, reason)

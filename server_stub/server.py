@@ -1,7 +1,9 @@
 """A relay that listens: in this process and this event loop, until it is closed or aborted.
 
-async with serve(Settings(port=0, database="sqlite:////tmp/orders.db")) as server:
-    ...  # clients connect to server.uri
+For a test or a demo:
+
+    async with serve(Settings(port=0, database="sqlite:////tmp/orders.db")) as server:
+        ...  # clients connect to server.uri
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from server_stub.connection import Connection
 from server_stub.deadlines import Deadlines
 from server_stub.http import PATH, HttpError, admit, check_target, plain_response, unavailable
 from server_stub.ledger import Ledger, LedgerError
-from server_stub.listening import StartError, bind, capacity
+from server_stub.listening import BACKLOG, StartError, bind, capacity
 from server_stub.metrics import CONTENT_TYPE, Metrics
 from server_stub.observer import RelayObserver, Watch
 from server_stub.rate_limit import RateLimit
@@ -41,7 +43,6 @@ CLOSE_TIMEOUT: Final = 4.0
 """Seconds for the connections to close: a little more than each of them takes until it aborts."""
 _ABORT_TIMEOUT: Final = 0.5
 _COMMIT_TIMEOUT: Final = 1.0
-_BACKLOG: Final = 1024
 
 
 class _State(Enum):
@@ -56,8 +57,8 @@ async def serve(
 ) -> AsyncGenerator[Server]:
     """Run a relay, and close it on exit. Raises `StartError`."""
     server = Server(settings, flow, observer)
-    await server.listen()
     try:
+        await server.listen()
         yield server
     finally:
         await server.close()
@@ -90,7 +91,7 @@ class Server:
     async def listen(self) -> None:
         """Take connections from now on."""
         self._listener = await self._loop.create_server(
-            lambda: Connection(self), sock=self._socket, backlog=_BACKLOG
+            lambda: Connection(self), sock=self._socket, backlog=BACKLOG
         )
         self.deadlines.start(self._loop)
 
@@ -110,36 +111,39 @@ class Server:
             return
         self._state = _State.CLOSING
         try:
-            async with asyncio.timeout(DRAIN_TIMEOUT):
-                await self._relay.writer.drain()
-        except TimeoutError:
-            _log.warning("the last commit has not come back; its senders are going to ask again")
-        self._relay.close_sessions(CloseCode.GOING_AWAY, "the relay shuts down")
-        await self._wait_until(lambda: self._relay.session_count == 0, CLOSE_TIMEOUT)
-        self._stop_listening()
+            await self._finish()
+        finally:
+            self.abort()
         await self._wait_until(lambda: not self._connections, _ABORT_TIMEOUT)
-        self._release()
 
     def abort(self) -> None:
         """Stop as if the process had been killed: nothing more is said, and nothing more committed.
 
-        (A COMMIT that is running may still land, as it may when a process is killed.) The database can be
-        opened by another relay at once.
+        (A COMMIT that is running may still land, as it may when a process is killed.) The port and the
+        database can be taken by another relay at once.
         """
         if self._state is _State.CLOSED:
             return
-        self._stop_listening()
-        self._release()
+        self._state = _State.CLOSED
+        if self._listener is not None:
+            self._listener.close()
+        self._socket.close()
+        for connection in self._connections:
+            connection.abort()
+        self.deadlines.stop()
+        if not self._relay.writer.stop(_COMMIT_TIMEOUT):
+            _log.error("a COMMIT hangs in the disk; the database stays locked until it returns")
+        self._closed.set()
 
     # What connections ask of their host.
 
     def connected(self, connection: Connection) -> None:
         """Take a transport in, as long as the system has files left."""
         self._connections.add(connection)
-        if len(self._connections) > self._capacity.transports or self._state is _State.CLOSED:
-            _log.warning(
-                "dropped a connection: %d is all that there are files for", self._capacity.transports
-            )
+        if len(self._connections) > self._capacity.transports:
+            _log.warning("dropped a connection: there are files for %d", self._capacity.transports)
+            connection.abort()
+        elif self._state is _State.CLOSED:
             connection.abort()
 
     def requested(self, connection: Connection, request: Request) -> None:
@@ -190,7 +194,14 @@ class Server:
         else:
             connection.respond(unavailable("the database does not take a write").response)
 
-    # The end.
+    async def _finish(self) -> None:
+        try:
+            async with asyncio.timeout(DRAIN_TIMEOUT):
+                await self._relay.writer.drain()
+        except TimeoutError:
+            _log.warning("the last commit has not come back; its senders are going to ask again")
+        self._relay.close_sessions(CloseCode.GOING_AWAY, "the relay shuts down")
+        await self._wait_until(lambda: self._relay.session_count == 0, CLOSE_TIMEOUT)
 
     async def _wait_until(self, condition: Callable[[], bool], seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -198,17 +209,3 @@ class Server:
                 while not condition():
                     self._someone_left.clear()
                     await self._someone_left.wait()
-
-    def _stop_listening(self) -> None:
-        self._state = _State.CLOSED
-        if self._listener is not None:
-            self._listener.close()
-        self._socket.close()
-        for connection in self._connections:
-            connection.abort()
-
-    def _release(self) -> None:
-        self.deadlines.stop()
-        if not self._relay.writer.stop(_COMMIT_TIMEOUT):
-            _log.error("a COMMIT hangs in the disk; the database stays locked until it returns")
-        self._closed.set()

@@ -132,10 +132,9 @@ class Session:
             case Rejection():
                 self._reject(draft.message_id, outcome)
             case Repeated(entry):
-                if entry.seq(self.user) <= self._cursor:
-                    self._connection.send(status_frame(entry.seq(self.user), status_without_seq(entry)))
-                else:
-                    self._owed.append(entry)
+                self._owed.append(entry)
+                self._pay()
+                if self._owed:
                     self._read_on()
             case Entry():
                 pass  # comes with the feed
