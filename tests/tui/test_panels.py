@@ -262,11 +262,11 @@ async def test_a_replay_that_takes_its_time_is_one_piece_of_news_about_what_stil
             await until_shown(pilot, "1 of 1 your turn")
             tell(2, "two", StatusCode.PLACED)
             await until_shown(pilot, "2 of 2 your turn")
-            tell(3, "one", StatusCode.CANCELLED)
+            tell(3, "two", StatusCode.CANCELLED)
             await until_shown(pilot, "1 of 1 your turn")
             assert not app._notifications
             await until(pilot, lambda: app._notifications)
-            assert [notice.message for notice in app._notifications] == ["c-17: two"]
+            assert [notice.message for notice in app._notifications] == ["c-17: one"]
     await bloc.close()
 
 
