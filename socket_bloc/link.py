@@ -1,6 +1,6 @@
 """One WebSocket to the relay: where it leads, how it is opened, and what its end means.
 
-What follows from a loss is for `loss` and `session` to say.
+What follows from a loss is for `session` to say.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from socket_bloc.frames import SUBPROTOCOL
-from socket_bloc.loss import Closed, HttpRefused, Loss, Unreachable, Untrusted
+from socket_bloc.session.disconnect import Closed, HttpRefused, Loss, Unreachable, Untrusted
 
 __all__ = ["Token", "ask_token", "check_uri", "loss_of", "open_channel"]
 

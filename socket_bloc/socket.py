@@ -1,6 +1,6 @@
 """The `Socket` of the class diagram: it carries out what the `Session` wants, over `websockets`.
 
-It decides nothing: which state follows which is in `session`, what a lost connection means in `loss`.
+It decides nothing: which state follows which, and what a lost connection means, is in `session`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from websockets.asyncio.connection import broadcast
 from websockets.exceptions import ConnectionClosed
 
 from socket_bloc.bloc._broadcast import Broadcast
-from socket_bloc.effects import Close, Effect, Open, Reconnecting, Report, Transmit
 from socket_bloc.errors import ProtocolError
 from socket_bloc.events import SocketReceiveDataEvent
 from socket_bloc.link import Token, ask_token, check_uri, loss_of, open_channel
-from socket_bloc.loss import Loss
 from socket_bloc.order_status import ClientType, OrderStatus
 from socket_bloc.outbox import MemoryOutbox, Outbox, Send
-from socket_bloc.session import Session
-from socket_bloc.session_state import Refused
+from socket_bloc.session.disconnect import Loss
+from socket_bloc.session.effects import Close, Effect, Open, Reconnecting, Report, Transmit
+from socket_bloc.session.session import Session
+from socket_bloc.session.state import Refused
 from socket_bloc.states import SocketReconnectingState, SocketState
 
 __all__ = ["Socket"]

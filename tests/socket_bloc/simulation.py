@@ -12,14 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from socket_bloc.effects import Close, Effect, Open, Reconnecting, Report, Transmit
 from socket_bloc.events import SocketReceiveDataEvent
 from socket_bloc.frames import RejectedFrame, SendFrame, StatusFrame, WelcomeFrame
-from socket_bloc.loss import Loss
 from socket_bloc.order_flow import ORDER_FLOW, OrderRecord
 from socket_bloc.order_status import ClientType, OrderStatus, RejectionCode, StatusCode
 from socket_bloc.outbox import Outbox, Send
-from socket_bloc.session import Session
+from socket_bloc.session.disconnect import Loss
+from socket_bloc.session.effects import Close, Effect, Open, Reconnecting, Report, Transmit
+from socket_bloc.session.session import Session
 from socket_bloc.states import SocketConnectState, SocketDataRejectedState, SocketRefusedState
 
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)

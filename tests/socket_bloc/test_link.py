@@ -21,7 +21,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from socket_bloc.link import Token, ask_token, check_uri, loss_of, open_channel
-from socket_bloc.loss import Closed, HttpRefused, Loss, Unreachable, Untrusted
+from socket_bloc.session.disconnect import Closed, HttpRefused, Loss, Unreachable, Untrusted
 
 # Made for these tests alone: signed by itself, for 127.0.0.1 and no other name, until the year 2120.
 KEY_AND_CERTIFICATE = """\

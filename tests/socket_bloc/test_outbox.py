@@ -6,8 +6,8 @@ import pytest
 
 from socket_bloc.errors import NoSocketError
 from socket_bloc.outbox import MemoryOutbox, Outbox, Send
+from tests.socket_bloc.session.test_session import Build, live, refused, welcome, without_a_socket
 from tests.socket_bloc.simulation import cancelled, placed
-from tests.socket_bloc.test_session import Build, live, refused, welcome, without_a_socket
 
 FIRST, SECOND = placed("o-1", "m-1"), cancelled("o-1", "m-2")
 

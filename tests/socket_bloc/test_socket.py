@@ -32,7 +32,7 @@ from socket_bloc import (
     StatusCode,
 )
 from socket_bloc.frames import SUBPROTOCOL, WelcomeFrame
-from socket_bloc.loss import HttpRefused
+from socket_bloc.session.disconnect import HttpRefused
 from socket_bloc.socket import Socket
 from tests.socket_bloc.simulation import AT
 from tests.socket_bloc.waiting import Told, connected

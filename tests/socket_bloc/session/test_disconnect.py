@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from socket_bloc.effects import Reconnecting
-from socket_bloc.loss import Closed, HttpRefused, Loss, Patience, Unreachable, Untrusted, patience
-from socket_bloc.session_state import BackingOff, Live, Offline, Refused
+from socket_bloc.session.disconnect import (
+    Closed,
+    HttpRefused,
+    Loss,
+    Patience,
+    Unreachable,
+    Untrusted,
+    patience,
+)
+from socket_bloc.session.effects import Reconnecting
+from socket_bloc.session.state import BackingOff, Live, Offline, Refused
 from socket_bloc.states import SocketRefusedState
-from tests.socket_bloc.simulation import cancelled, placed
-from tests.socket_bloc.test_session import (
+from tests.socket_bloc.session.test_session import (
     Build,
     Driver,
     backing_off,
@@ -21,6 +28,7 @@ from tests.socket_bloc.test_session import (
     status,
     welcome,
 )
+from tests.socket_bloc.simulation import cancelled, placed
 
 STAY_AWAY, NONE, ONCE, TWICE, ENDLESS = Patience
 

@@ -13,14 +13,14 @@ from typing import assert_never
 
 import pytest
 
-from socket_bloc.effects import Close, Effect, Open, Reconnecting, Report, Transmit
 from socket_bloc.errors import NoSocketError
 from socket_bloc.events import SocketReceiveDataEvent
-from socket_bloc.loss import Closed, HttpRefused, Loss
 from socket_bloc.order_status import OrderStatus, StatusCode
 from socket_bloc.outbox import MemoryOutbox, Send
-from socket_bloc.session import Session
-from socket_bloc.session_state import BackingOff, Connecting, Live, Offline, Synchronising
+from socket_bloc.session.disconnect import Closed, HttpRefused, Loss
+from socket_bloc.session.effects import Close, Effect, Open, Reconnecting, Report, Transmit
+from socket_bloc.session.session import Session
+from socket_bloc.session.state import BackingOff, Connecting, Live, Offline, Synchronising
 from socket_bloc.states import (
     SocketConnectState,
     SocketDataQueuedState,

@@ -6,14 +6,13 @@ import json
 
 import pytest
 
-from socket_bloc.delivery import Delivery, backoff
-from socket_bloc.effects import Transmit
 from socket_bloc.order_status import OrderStatus, RejectionCode, StatusCode
 from socket_bloc.outbox import Send
-from socket_bloc.session_state import BackingOff, Live
+from socket_bloc.session.delivery import Delivery, backoff
+from socket_bloc.session.effects import Transmit
+from socket_bloc.session.state import BackingOff, Live
 from socket_bloc.states import SocketDataQueuedState, SocketDataRejectedState
-from tests.socket_bloc.simulation import cancelled, placed
-from tests.socket_bloc.test_session import (
+from tests.socket_bloc.session.test_session import (
     Build,
     backing_off,
     connecting,
@@ -26,6 +25,7 @@ from tests.socket_bloc.test_session import (
     welcomed,
     with_a_socket,
 )
+from tests.socket_bloc.simulation import cancelled, placed
 
 A1, A2, A3 = placed("o-a", "a-1"), cancelled("o-a", "a-2"), cancelled("o-a", "a-3")
 B1, B2 = placed("o-b", "b-1"), cancelled("o-b", "b-2")

@@ -8,10 +8,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from socket_bloc.loss import Closed, HttpRefused, Unreachable
 from socket_bloc.order_status import RejectionCode, StatusCode
 from socket_bloc.outbox import MemoryOutbox, Send
-from socket_bloc.session import Live
+from socket_bloc.session.disconnect import Closed, HttpRefused, Unreachable
+from socket_bloc.session.session import Live
 from tests.socket_bloc.simulation import Client, Network, SimulatedRelay, cancelled, placed
 
 ORDERS = st.integers(1, 3).map("order-{}".format)

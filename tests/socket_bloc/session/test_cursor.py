@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from socket_bloc.effects import Report
-from socket_bloc.feed import Feed, Place
 from socket_bloc.frames import WelcomeFrame
-from socket_bloc.session_state import BackingOff, Live, Synchronising
-from tests.socket_bloc.simulation import cancelled, placed
-from tests.socket_bloc.test_session import (
+from socket_bloc.session.cursor import Feed, Place
+from socket_bloc.session.effects import Report
+from socket_bloc.session.state import BackingOff, Live, Synchronising
+from tests.socket_bloc.session.test_session import (
     Build,
     Driver,
     connecting,
@@ -20,6 +19,7 @@ from tests.socket_bloc.test_session import (
     welcome,
     welcomed,
 )
+from tests.socket_bloc.simulation import cancelled, placed
 
 KNOWN, NEXT, GAP, NEXT_AFTER_LOSS = Place.KNOWN, Place.NEXT, Place.GAP, Place.NEXT_AFTER_LOSS
 

@@ -2,7 +2,7 @@
 
 A `Session` is told what has happened and answers with effects, in the order in which they are to be
 carried out. It does no I/O, reads no clock and draws no lots: `now` is in seconds of any monotonic
-clock, `jitter` gives numbers from 0 to 1. The table in `session_state` is the whole of it.
+clock, `jitter` gives numbers from 0 to 1. The table in `state` is the whole of it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from socket_bloc.delivery import Delivery, backoff
-from socket_bloc.effects import Close, Effect, Open, Reconnecting, Report, Transmit
 from socket_bloc.errors import NoSocketError
 from socket_bloc.events import SocketReceiveDataEvent
-from socket_bloc.feed import Feed, Place
 from socket_bloc.frames import (
     CloseCode,
     RejectedFrame,
@@ -24,10 +21,13 @@ from socket_bloc.frames import (
     WelcomeFrame,
     read_relay_frame,
 )
-from socket_bloc.loss import HttpRefused, Loss, Patience, patience
 from socket_bloc.order_status import RejectionCode
 from socket_bloc.outbox import Outbox, Send
-from socket_bloc.session_state import (
+from socket_bloc.session.cursor import Feed, Place
+from socket_bloc.session.delivery import Delivery, backoff
+from socket_bloc.session.disconnect import HttpRefused, Loss, Patience, patience
+from socket_bloc.session.effects import Close, Effect, Open, Reconnecting, Report, Transmit
+from socket_bloc.session.state import (
     BackingOff,
     Connecting,
     Live,
