@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format bench bench-bloc pictures clean
+.PHONY: demo test coverage check format bench bench-bloc pictures clean
 
 demo: $(READY)
 	$(BIN)/socket-bloc demo
@@ -12,9 +12,14 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
+# Every line and every branch of the three packages, also in the processes that tests start.
+coverage: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term-missing:skip-covered
+
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
@@ -38,4 +43,4 @@ $(READY): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .coverage* .hypothesis
