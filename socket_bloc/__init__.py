@@ -25,9 +25,10 @@ from socket_bloc.events import (
     SocketReceiveDataEvent,
     SocketSendDataEvent,
 )
+from socket_bloc.order import Order, OrderEntry
 from socket_bloc.order_flow import ORDER_FLOW, OrderFlow, Step
 from socket_bloc.order_status import ClientType, OrderStatus, RejectionCode, StatusCode
-from socket_bloc.orders import Order, OrderEntry, Orders, OrdersCubit
+from socket_bloc.orders import Orders, OrdersCubit
 from socket_bloc.outbox import MemoryOutbox, Outbox, Send
 from socket_bloc.socket import Socket
 from socket_bloc.socket_bloc import SocketBloc

@@ -8,13 +8,13 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from math import inf
 from types import MappingProxyType
 from uuid import uuid4
 
 from socket_bloc.bloc import Cubit
 from socket_bloc.events import SocketSendDataEvent
+from socket_bloc.order import Order, OrderEntry
 from socket_bloc.order_flow import OrderFlow, Step
 from socket_bloc.order_status import ClientType, OrderStatus
 from socket_bloc.socket_bloc import SocketBloc
@@ -28,67 +28,7 @@ from socket_bloc.states import (
     SocketState,
 )
 
-__all__ = ["Order", "OrderEntry", "Orders", "OrdersCubit", "awaited_step", "fold"]
-
-
-@dataclass(frozen=True, order=True)
-class OrderEntry:
-    """One committed status of an order: entry `seq` of the user's feed, committed `at` (UTC)."""
-
-    seq: int
-    at: datetime = field(compare=False)
-    message_id: str = field(compare=False)
-    order_status: OrderStatus = field(compare=False)
-
-
-@dataclass(frozen=True)
-class Order:
-    """One order as its user knows it.
-
-    `entries` are its committed statuses, in the order of the feed; `pending` are this user's statuses
-    without an outcome yet, by message id, in the order in which they were sent. Those of them that are
-    `in_flight` are on their way to the relay, the others wait in the outbox.
-    """
-
-    order_id: str
-    client_id: str | None = None
-    serviceman_id: str | None = None
-    entries: tuple[OrderEntry, ...] = ()
-    pending: Mapping[str, OrderStatus] = field(default_factory=lambda: MappingProxyType({}))
-    in_flight: frozenset[str] = frozenset()
-
-    @property
-    def current_status(self) -> int | None:
-        """The last committed status; None while not even the first is committed."""
-        return self.entries[-1].order_status.order_status_as_int if self.entries else None
-
-    @property
-    def expected_status(self) -> int | None:
-        """Its status once what is pending is committed; what may be sent next follows this one."""
-        *_, last = [None, *self.pending.values()]
-        return self.current_status if last is None else last.order_status_as_int
-
-    def party(self, role: ClientType) -> str | None:
-        """The id of the party in `role`."""
-        return self.client_id if role is ClientType.CLIENT else self.serviceman_id
-
-    def with_pending(self, message_id: str, order_status: OrderStatus, *, in_flight: bool) -> Order:
-        """This order with a status of its user that is on its way, or waits."""
-        pending = MappingProxyType({**self.pending, message_id: order_status})
-        others = self.in_flight - {message_id}
-        return replace(self, pending=pending, in_flight=others | {message_id} if in_flight else others)
-
-    def without_pending(self, message_id: str) -> Order:
-        """This order after the outcome of a status of its user is known."""
-        pending = {id: status for id, status in self.pending.items() if id != message_id}
-        in_flight = self.in_flight - {message_id}
-        return replace(self, pending=MappingProxyType(pending), in_flight=in_flight)
-
-    @property
-    def message(self) -> str:
-        """What the order is about: the text with which it was placed."""
-        statuses = [entry.order_status for entry in self.entries] or list(self.pending.values())
-        return statuses[0].message if statuses else ""
+__all__ = ["Orders", "OrdersCubit", "awaited_step", "fold"]
 
 
 @dataclass(frozen=True, eq=False)
