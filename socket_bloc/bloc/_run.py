@@ -47,8 +47,11 @@ class Phase(Enum):
     """It has closed its own bloc: it goes on to its end, but what it emits is ignored."""
 
 
-class Run(DisposableBase, Generic[Event, State]):
-    """One handler at work on one event; disposing it cancels the handler."""
+class Run(DisposableBase, Emitter[State], Generic[Event, State]):
+    """One handler at work on one event, and the emitter that it emits with.
+
+    Disposing it cancels the handler.
+    """
 
     __slots__ = ("_event", "_feeds", "_on_completed", "_phase", "_task", "_work")
 
@@ -61,8 +64,7 @@ class Run(DisposableBase, Generic[Event, State]):
         self._task: asyncio.Future[None] | None = None
 
     @property
-    def is_over(self) -> bool:
-        """Whether what the handler emits is no longer of use."""
+    def is_done(self) -> bool:
         return self._phase is not Phase.RUNNING
 
     @property
@@ -93,8 +95,7 @@ class Run(DisposableBase, Generic[Event, State]):
                 self._work.own(task, self)
                 task.add_done_callback(self._end_task)
 
-    def emit(self, state: State) -> None:
-        """Pass a state on to the bloc, while the handler runs."""
+    def __call__(self, state: State) -> None:
         if self._phase is Phase.RUNNING:
             outside = current_run.set(None)  # a listener that closes the bloc is not this handler
             try:
@@ -104,13 +105,12 @@ class Run(DisposableBase, Generic[Event, State]):
         elif self._phase is Phase.ENDED:
             raise EmitterError(_EMIT_AFTER_END)
 
-    def listen(
+    def on_each(
         self,
         source: Observable[T] | AsyncIterable[T],
         on_data: Callable[[T], None],
-        on_error: Callable[[Exception], None] | None,
+        on_error: Callable[[Exception], None] | None = None,
     ) -> Awaitable[None]:
-        """Subscribe to a source; what is given is done when the source is."""
         if self._phase is Phase.ENDED:
             raise EmitterError(_EMIT_AFTER_END)
         if self._phase is not Phase.RUNNING:
@@ -119,7 +119,7 @@ class Run(DisposableBase, Generic[Event, State]):
             return nothing
         feed = Feed(source, on_data, on_error, self._work)
         self._feeds = (*(feed for feed in self._feeds if not feed.ended.done()), feed)
-        if not feed.ended.done() and (self.is_over or self._work.is_closing):
+        if not feed.ended.done() and (self.is_done or self._work.is_closing):
             self.abandon()
         return feed.ended
 
@@ -158,7 +158,7 @@ class Run(DisposableBase, Generic[Event, State]):
 
     def _call(self, handler: EventHandler[Event, State]) -> asyncio.Future[None] | None:
         current_run.set(self)
-        result = handler(self._event, Emitter(self))
+        result = handler(self._event, self)
         return asyncio.ensure_future(result) if isinstance(result, Awaitable) else None
 
     def _end_task(self, task: asyncio.Future[None]) -> None:
