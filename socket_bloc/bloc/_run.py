@@ -13,7 +13,7 @@ from reactivex import Observable
 from reactivex.abc import DisposableBase, OnCompleted
 from reactivex.internal import noop
 
-from socket_bloc.bloc._feed import Feed
+from socket_bloc.bloc._source import Feed
 from socket_bloc.bloc._work import Work
 from socket_bloc.bloc.emitter import Emitter
 from socket_bloc.bloc.errors import EmitterError
