@@ -13,7 +13,7 @@ from reactivex import Observable
 from reactivex.abc import DisposableBase, OnCompleted
 from reactivex.internal import noop
 
-from socket_bloc.bloc._source import Feed
+from socket_bloc.bloc._source import Source
 from socket_bloc.bloc._work import Work
 from socket_bloc.bloc.emitter import Emitter
 from socket_bloc.bloc.errors import EmitterError
@@ -53,14 +53,14 @@ class Run(DisposableBase, Emitter[State], Generic[Event, State]):
     Disposing it cancels the handler.
     """
 
-    __slots__ = ("_event", "_feeds", "_on_completed", "_phase", "_task", "_work")
+    __slots__ = ("_event", "_on_completed", "_phase", "_sources", "_task", "_work")
 
     def __init__(self, work: Work[Event, State], event: Event, on_completed: OnCompleted) -> None:
         self._work = work
         self._event = event
         self._on_completed = on_completed
         self._phase = Phase.RUNNING
-        self._feeds: tuple[Feed[Any], ...] = ()
+        self._sources: tuple[Source[Any], ...] = ()
         self._task: asyncio.Future[None] | None = None
 
     @property
@@ -70,7 +70,7 @@ class Run(DisposableBase, Emitter[State], Generic[Event, State]):
     @property
     def is_listening(self) -> bool:
         """Whether a source that the handler listens to has not ended."""
-        return bool(self._feeds) and not all(feed.ended.done() for feed in self._feeds)
+        return bool(self._sources) and not all(source.ended.done() for source in self._sources)
 
     @classmethod
     def current(cls, work: Work[Any, Any]) -> Run[Any, Any] | None:
@@ -117,18 +117,18 @@ class Run(DisposableBase, Emitter[State], Generic[Event, State]):
             nothing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             nothing.cancel()
             return nothing
-        feed = Feed(source, on_data, on_error, self._work)
-        self._feeds = (*(feed for feed in self._feeds if not feed.ended.done()), feed)
-        if not feed.ended.done() and (self.is_done or self._work.is_closing):
+        listening = Source(source, on_data, on_error, self._work.own_reader)
+        self._sources = (*(other for other in self._sources if not other.ended.done()), listening)
+        if not listening.ended.done() and (self.is_done or self._work.is_closing):
             self.abandon()
-        return feed.ended
+        return listening.ended
 
     def abandon(self, phase: Phase = Phase.CANCELLED) -> None:
         """Ignore what the handler emits from now on, and end what it listens to."""
         if self._phase is Phase.RUNNING:
             self._phase = phase
-        for feed in self._feeds:
-            feed.ended.cancel()
+        for source in self._sources:
+            source.ended.cancel()
 
     def dispose(self) -> None:
         """Cancel the handler; the end of its run is told to nobody.

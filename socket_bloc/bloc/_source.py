@@ -1,31 +1,31 @@
-"""One source that a handler listens to: an Observable, or an async iterable."""
+"""A source that a handler listens to: an Observable or an async iterable."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from reactivex import Observable
 
 from socket_bloc.bloc._scheduler import LoopScheduler
-from socket_bloc.bloc._work import Work
 
-__all__ = ["Feed"]
+__all__ = ["Source"]
 
 T = TypeVar("T")
 
 
-class Feed(Generic[T]):
-    """Subscribed at once; `ended` is done when the source is, and to cancel it ends the subscription."""
+class Source(Generic[T]):
+    """Subscribes at once. `ended` is done when the source is; cancelling it ends the subscription."""
 
     def __init__(
         self,
         source: Observable[T] | AsyncIterable[T],
         on_data: Callable[[T], None],
         on_error: Callable[[Exception], None] | None,
-        work: Work[Any, Any],
+        own: Callable[[asyncio.Task[None]], None],
     ) -> None:
+        """`own` is given the task that reads an async iterable, to keep until it is done."""
         loop = asyncio.get_running_loop()
         self.ended: asyncio.Future[None] = loop.create_future()
         self._on_data = on_data
@@ -35,9 +35,8 @@ class Feed(Generic[T]):
             subscription = source.subscribe(self._next, self._fail, self._end, scheduler=scheduler)
             self.ended.add_done_callback(lambda _: subscription.dispose())
         else:
-            task = loop.create_task(self._pump(aiter(source)))
-            work.own(task)
-            task.add_done_callback(work.disown)
+            task = loop.create_task(self._read(aiter(source)))
+            own(task)
             self.ended.add_done_callback(lambda ended: ended.cancelled() and task.cancel())
 
     def _next(self, item: T) -> None:
@@ -66,7 +65,7 @@ class Feed(Generic[T]):
         else:
             self.ended.set_exception(error)
 
-    async def _pump(self, source: AsyncIterator[T]) -> None:
+    async def _read(self, source: AsyncIterator[T]) -> None:
         try:
             async for item in source:
                 self._next(item)

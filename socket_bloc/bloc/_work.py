@@ -34,6 +34,11 @@ class Work(Generic[Event, State]):
         self._tasks[task] = run
         self._at_rest.clear()
 
+    def own_reader(self, task: asyncio.Task[None]) -> None:
+        """Keep a task that reads a source until it is done."""
+        self.own(task)
+        task.add_done_callback(self.disown)
+
     def disown(self, task: asyncio.Future[None]) -> None:
         """Wait no longer for this task."""
         self._tasks.pop(task, None)
