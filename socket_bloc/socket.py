@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import broadcast
 from websockets.exceptions import ConnectionClosed
 
-from socket_bloc.bloc._broadcast import Broadcast
+from socket_bloc.bloc import Broadcast
 from socket_bloc.errors import ProtocolError
 from socket_bloc.events import SocketReceiveDataEvent
 from socket_bloc.link import Token, ask_token, check_uri, loss_of, open_channel

@@ -11,6 +11,7 @@ from socket_bloc.bloc._lane import EventMapper, EventTransformer
 from socket_bloc.bloc._run import EventHandler
 from socket_bloc.bloc.base import BlocBase
 from socket_bloc.bloc.bloc import Bloc
+from socket_bloc.bloc.broadcast import Broadcast
 from socket_bloc.bloc.change import Change
 from socket_bloc.bloc.cubit import Cubit
 from socket_bloc.bloc.emitter import Emitter
@@ -32,6 +33,7 @@ __all__ = [
     "BlocClosedError",
     "BlocError",
     "BlocObserver",
+    "Broadcast",
     "Change",
     "Cubit",
     "DuplicateHandlerError",

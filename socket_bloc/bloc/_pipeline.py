@@ -9,9 +9,9 @@ from typing import Generic, TypeVar
 from reactivex.abc import DisposableBase
 from reactivex.disposable import SingleAssignmentDisposable
 
-from socket_bloc.bloc._broadcast import Broadcast
 from socket_bloc.bloc._lane import Draining, EventMapper, EventTransformer
 from socket_bloc.bloc._scheduler import LoopScheduler
+from socket_bloc.bloc.broadcast import Broadcast
 
 __all__ = ["Pipeline"]
 

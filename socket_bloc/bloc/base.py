@@ -9,9 +9,9 @@ from typing import Generic, Self, TypeVar
 
 from reactivex import Observable
 
-from socket_bloc.bloc._broadcast import Broadcast
 from socket_bloc.bloc._closing import Closing
 from socket_bloc.bloc._report import safely
+from socket_bloc.bloc.broadcast import Broadcast
 from socket_bloc.bloc.change import Change
 from socket_bloc.bloc.errors import BlocClosedError, BlocError
 
