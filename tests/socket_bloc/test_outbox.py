@@ -1,15 +1,11 @@
-"""The outbox in memory, and what a session keeps in it: sends stay until they are settled."""
+"""The outbox in memory: sends stay until they are settled."""
 
 from __future__ import annotations
 
 import pytest
 
-from socket_bloc.errors import NoSocketError
 from socket_bloc.outbox import MemoryOutbox, Outbox, Send
-from tests.socket_bloc.session.test_session import Build, live, refused, welcome, without_a_socket
 from tests.socket_bloc.simulation import cancelled, placed
-
-FIRST, SECOND = placed("o-1", "m-1"), cancelled("o-1", "m-2")
 
 
 def outbox_of(*sends: Send) -> Outbox:
@@ -70,39 +66,3 @@ def test_sends_may_be_settled_and_added_while_they_are_listed() -> None:
         listed.append(send.message_id)
     assert listed == ["m-1", "m-2"]
     assert [send.message_id for send in outbox] == ["after-m-1", "after-m-2"]
-
-
-# What a session keeps
-
-
-@without_a_socket
-def test_without_a_socket_send(build: Build) -> None:
-    driver = build()
-    with pytest.raises(NoSocketError):
-        driver.send(placed("o-1", "m-1"))
-    assert len(driver.outbox) == 0
-    assert driver.reconnect(welcome()) == ["connected"]
-
-
-def test_a_disconnect_and_a_refusal_keep_what_is_unsettled() -> None:
-    driver = live(FIRST, SECOND)
-    assert driver.disconnect() == ["queued m-1", "close", "disconnected"]
-    assert driver.reconnect(welcome()) == ["connected", "transmit m-1"]
-    driver = refused(FIRST, SECOND)
-    assert driver.reconnect(welcome()) == ["connected", "transmit m-1"]
-    assert len(driver.outbox) == 2
-
-
-def test_the_same_send_again_is_not_sent_again() -> None:
-    driver = live()
-    driver.send(FIRST)
-    assert driver.send(FIRST) == []
-
-
-@without_a_socket
-def test_without_a_socket_an_older_send_is_kept_when_it_is_sent_again(build: Build) -> None:
-    driver = build(FIRST)
-    with pytest.raises(NoSocketError):
-        driver.send(FIRST)
-    assert list(driver.outbox) == [FIRST]
-    assert driver.reconnect(welcome()) == ["connected", "transmit m-1"]

@@ -8,7 +8,7 @@ from socket_bloc.frames import WelcomeFrame
 from socket_bloc.session.cursor import Feed, Place
 from socket_bloc.session.effects import Report
 from socket_bloc.session.state import BackingOff, Live, Synchronising
-from tests.socket_bloc.session.test_session import (
+from tests.socket_bloc.driver import (
     Build,
     Driver,
     connecting,

@@ -16,7 +16,7 @@ from socket_bloc.session.disconnect import (
 from socket_bloc.session.effects import Reconnecting
 from socket_bloc.session.state import BackingOff, Live, Offline, Refused
 from socket_bloc.states import SocketRefusedState
-from tests.socket_bloc.session.test_session import (
+from tests.socket_bloc.driver import (
     Build,
     Driver,
     backing_off,
