@@ -19,7 +19,7 @@ from socket_bloc import (
     SocketReceiveDataState,
     StatusCode,
 )
-from tests.socket_bloc.waiting import Told
+from tests.socket_bloc.waiting import StateRecorder
 
 ORDERS = 40
 CRASHES = 3
@@ -73,9 +73,11 @@ async def relay_process(folder: Path, port: int) -> AsyncIterator[int]:
         await process.wait()
 
 
-def feed_of(told: Told) -> list[tuple[int, str]]:
+def feed_of(recorder: StateRecorder) -> list[tuple[int, str]]:
     """(seq, message id) of everything that was told of the feed."""
-    feed = [state for state in told.states if isinstance(state, SocketDataSentState | SocketReceiveDataState)]
+    feed = [
+        state for state in recorder.states if isinstance(state, SocketDataSentState | SocketReceiveDataState)
+    ]
     return [(state.seq, state.message_id) for state in feed]
 
 
@@ -86,7 +88,7 @@ async def test_no_status_is_lost_or_doubled_while_the_relay_is_killed_in_mid_ord
         uri = f"ws://127.0.0.1:{port}/order"
         serviceman = Serviceman("s-4", ClientType.SERVICEMAN, uri=uri)
         client = Client("c-17", ClientType.CLIENT, uri=uri)
-        s, c = Told(serviceman), Told(client)
+        s, c = StateRecorder(serviceman), StateRecorder(client)
         await stack.enter_async_context(serviceman)
         await stack.enter_async_context(client)
         for number in range(ORDERS):

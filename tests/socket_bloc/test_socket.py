@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from http import HTTPStatus
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.http11 import Request, Response
+from websockets.asyncio.server import ServerConnection
 
 from socket_bloc import (
     ClientType,
@@ -31,63 +29,13 @@ from socket_bloc import (
     SocketRefusedState,
     StatusCode,
 )
-from socket_bloc.frames import SUBPROTOCOL, WelcomeFrame
 from socket_bloc.session.disconnect import HttpRefused
 from socket_bloc.socket import Socket
+from tests.socket_bloc.fake_relay import FakeRelay, stay
 from tests.socket_bloc.simulation import AT
-from tests.socket_bloc.waiting import Told, connected
+from tests.socket_bloc.waiting import StateRecorder, connected
 
 PLACED = OrderStatus.of(StatusCode.PLACED, order_id="o-1", receiver_id="s-4")
-WELCOME = WelcomeFrame(
-    user_id="c-17", client_type=ClientType.CLIENT, epoch="e", after=0, head=0, resumed=False
-).model_dump_json()
-
-Answer = Callable[[ServerConnection], Awaitable[None]]
-
-
-async def stay(connection: ServerConnection) -> None:
-    """Say nothing more, until the client goes."""
-    await connection.wait_closed()
-
-
-class FakeRelay:
-    """Welcomes everybody and does then what `answer` says, unless `refusals` has an HTTP status to give."""
-
-    def __init__(self, answer: Answer = stay) -> None:
-        self.answer = answer
-        self.refusals: list[HttpRefused] = []
-        self.requests: list[Request] = []
-        self.uri = ""
-
-    def process_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        self.requests.append(request)
-        if not self.refusals:
-            return None
-        refusal = self.refusals.pop(0)
-        response = connection.respond(HTTPStatus(refusal.status), refusal.reason + "\n")
-        if refusal.retry_after:
-            response.headers["Retry-After"] = str(int(refusal.retry_after))
-        return response
-
-    async def handle(self, connection: ServerConnection) -> None:
-        await connection.send(WELCOME)
-        await self.answer(connection)
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[FakeRelay]:
-        quiet = logging.getLogger("tests.fake_relay")
-        quiet.propagate = False  # what it hears is not what the client logs
-        async with serve(
-            self.handle,
-            "127.0.0.1",
-            0,
-            process_request=self.process_request,
-            subprotocols=[SUBPROTOCOL],
-            logger=quiet,
-        ) as server:
-            port = next(iter(server.sockets)).getsockname()[1]
-            self.uri = f"ws://127.0.0.1:{port}/order"
-            yield self
 
 
 @pytest.fixture
@@ -114,16 +62,16 @@ async def test_some_answers_are_final_and_each_submit_raises_until_somebody_conn
 ) -> None:
     relay.refusals.append(HttpRefused(status, "no entry"))
     client = make_client()
-    told = Told(client)
+    recorder = StateRecorder(client)
     client.add(SocketConnectEvent())
     pending = asyncio.create_task(client.submit(PLACED))
-    refused = await told.until(SocketRefusedState)
+    refused = await recorder.until(SocketRefusedState)
     assert refused.reason == f"refused with HTTP {status}: no entry"
     for submit in (pending, client.submit(PLACED)):
         with pytest.raises(ConnectionRefused, match="no entry"):
             await submit
     client.add(SocketConnectEvent())
-    await told.until(SocketConnectState)
+    await recorder.until(SocketConnectState)
 
 
 async def test_an_overloaded_relay_is_left_alone_for_as_long_as_it_asks(
@@ -131,9 +79,9 @@ async def test_an_overloaded_relay_is_left_alone_for_as_long_as_it_asks(
 ) -> None:
     relay.refusals.append(HttpRefused(503, "", retry_after=100))
     client = make_client()
-    told = Told(client)
+    recorder = StateRecorder(client)
     client.add(SocketConnectEvent())
-    state = await told.until(SocketReconnectingState)
+    state = await recorder.until(SocketReconnectingState)
     assert (
         state.next_attempt_at - type(state.next_attempt_at).now(state.next_attempt_at.tzinfo)
     ).seconds >= 99
@@ -149,9 +97,9 @@ async def test_the_token_is_asked_for_once_more_after_a_401_and_then_no_more(
         return next(tokens)
 
     client = make_client(token=token)
-    told = Told(client)
+    recorder = StateRecorder(client)
     client.add(SocketConnectEvent())
-    await told.until(SocketRefusedState)
+    await recorder.until(SocketRefusedState)
     assert [request.headers["Authorization"] for request in relay.requests] == ["Bearer old", "Bearer new"]
     assert next(tokens) == "never"
 
@@ -171,9 +119,9 @@ async def test_a_token_function_that_fails_is_reported_and_asked_again(
 
     client = make_client(token=token)
     client.on_error = errors.append
-    told = await connected(client)
+    recorder = await connected(client)
     assert [str(error) for error in errors] == ["no key"]
-    assert told.of(SocketReconnectingState)[0].reason == "the token could not be had: ZeroDivisionError"
+    assert recorder.of(SocketReconnectingState)[0].reason == "the token could not be had: ZeroDivisionError"
 
 
 async def test_a_frame_that_makes_no_sense_is_logged_once_and_skipped(
@@ -192,9 +140,9 @@ async def test_a_frame_that_makes_no_sense_is_logged_once_and_skipped(
     errors: list[Exception] = []
     client.on_error = errors.append
     with caplog.at_level(logging.DEBUG):
-        told = await connected(client)
-        await told.until(SocketReceiveDataState)
-    assert len(told.of(SocketConnectState)) == 1, "the connection has lived on"
+        recorder = await connected(client)
+        await recorder.until(SocketReceiveDataState)
+    assert len(recorder.of(SocketConnectState)) == 1, "the connection has lived on"
     problems = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert problems == [
         "a frame of type None cannot be read: it is no JSON",
@@ -215,9 +163,9 @@ async def test_three_violations_in_a_row_are_enough(
 
     relay.answer = answer
     client = make_client()
-    told = Told(client)
+    recorder = StateRecorder(client)
     client.add(SocketConnectEvent())
-    refused = await told.until(SocketRefusedState)
+    refused = await recorder.until(SocketRefusedState)
     assert refused.reason == f"closed with {code}: do not say that"
     assert len(relay.requests) == 3
 
@@ -247,8 +195,8 @@ async def test_the_close_code_says_what_comes_next(
 
     relay.answer = answer
     client = make_client()
-    told = await connected(client)
-    first = await told.until(SocketDisconnectState)
+    recorder = await connected(client)
+    first = await recorder.until(SocketDisconnectState)
     assert type(first) is state
 
 
@@ -339,9 +287,9 @@ async def test_a_commit_between_makes_the_violations_count_anew(
 
     relay.answer = commit_and_offend
     client = make_client()
-    told = Told(client)
+    recorder = StateRecorder(client)
     client.add(SocketConnectEvent())
     client.send_order_status(PLACED)
-    await told.until(SocketDataSentState)
-    await told.until(SocketRefusedState)
+    await recorder.until(SocketDataSentState)
+    await recorder.until(SocketRefusedState)
     assert len(relay.requests) == 3, "the first loss comes after the commit, and is one of three"

@@ -9,10 +9,10 @@ from typing import TypeVar
 from socket_bloc import SocketBloc, SocketConnectEvent, SocketConnectState, SocketState
 
 S = TypeVar("S", bound=SocketState)
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 
-class Told:
+class StateRecorder:
     """Everything that a bloc says from now on."""
 
     def __init__(self, bloc: SocketBloc) -> None:
@@ -35,15 +35,15 @@ class Told:
 
     async def wait(self, condition: Callable[[], bool]) -> None:
         """Wait until something holds that changes with the states alone."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while not condition():
                 self._news.clear()
                 await self._news.wait()
 
 
-async def connected(bloc: SocketBloc) -> Told:
+async def connected(bloc: SocketBloc) -> StateRecorder:
     """Connect a bloc, and wait for the welcome."""
-    told = Told(bloc)
+    recorder = StateRecorder(bloc)
     bloc.add(SocketConnectEvent())
-    await told.until(SocketConnectState)
-    return told
+    await recorder.until(SocketConnectState)
+    return recorder
