@@ -2,48 +2,54 @@
 
 `SocketBloc` is where to start; `OrdersCubit` folds its states into orders; `socket_bloc.bloc` is the Bloc
 library underneath, which knows nothing of orders.
+
+Each name is imported from its module on first use. So the relay, which shares the vocabulary and the
+rules, does not pay for RxPY and for a WebSocket client.
 """
 
 from __future__ import annotations
 
 import logging
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from socket_bloc.bloc import BlocClosedError
-from socket_bloc.diagram_names import SocketRecieveDataEvent, SocketRecieveDataState
-from socket_bloc.errors import (
-    ConnectionRefused,
-    InvalidOrderStatusError,
-    NoSocketError,
-    OrderRejected,
-    ProtocolError,
-    SocketBlocError,
-)
-from socket_bloc.events import (
-    SocketConnectEvent,
-    SocketDisconnectEvent,
-    SocketEvent,
-    SocketReceiveDataEvent,
-    SocketSendDataEvent,
-)
-from socket_bloc.order import Order, OrderEntry
-from socket_bloc.order_flow import ORDER_FLOW, OrderFlow, Step
-from socket_bloc.order_status import ClientType, OrderStatus, RejectionCode, StatusCode
-from socket_bloc.orders import Orders, OrdersCubit
-from socket_bloc.outbox import MemoryOutbox, Outbox, Send
-from socket_bloc.socket import Socket
-from socket_bloc.socket_bloc import SocketBloc
-from socket_bloc.states import (
-    SocketConnectState,
-    SocketDataQueuedState,
-    SocketDataRejectedState,
-    SocketDataSentState,
-    SocketDisconnectState,
-    SocketNullState,
-    SocketReceiveDataState,
-    SocketReconnectingState,
-    SocketRefusedState,
-    SocketState,
-)
+if TYPE_CHECKING:
+    from socket_bloc.bloc import BlocClosedError
+    from socket_bloc.diagram_names import SocketRecieveDataEvent, SocketRecieveDataState
+    from socket_bloc.errors import (
+        ConnectionRefused,
+        InvalidOrderStatusError,
+        NoSocketError,
+        OrderRejected,
+        ProtocolError,
+        SocketBlocError,
+    )
+    from socket_bloc.events import (
+        SocketConnectEvent,
+        SocketDisconnectEvent,
+        SocketEvent,
+        SocketReceiveDataEvent,
+        SocketSendDataEvent,
+    )
+    from socket_bloc.order import Order, OrderEntry
+    from socket_bloc.order_flow import ORDER_FLOW, OrderFlow, Step
+    from socket_bloc.order_status import ClientType, OrderStatus, RejectionCode, StatusCode
+    from socket_bloc.orders import Orders, OrdersCubit
+    from socket_bloc.outbox import MemoryOutbox, Outbox, Send
+    from socket_bloc.socket import Socket
+    from socket_bloc.socket_bloc import SocketBloc
+    from socket_bloc.states import (
+        SocketConnectState,
+        SocketDataQueuedState,
+        SocketDataRejectedState,
+        SocketDataSentState,
+        SocketDisconnectState,
+        SocketNullState,
+        SocketReceiveDataState,
+        SocketReconnectingState,
+        SocketRefusedState,
+        SocketState,
+    )
 
 __all__ = [
     "ORDER_FLOW",
@@ -88,5 +94,36 @@ __all__ = [
     "Step",
 ]
 
-# A library says nothing on the screen unless its user sets up logging.
+# A library logs nothing unless its user configures logging.
 logging.getLogger("socket_bloc").addHandler(logging.NullHandler())
+
+# The modules that define the public names; those that import little come first.
+_MODULES = (
+    "order_status",
+    "order_flow",
+    "errors",
+    "events",
+    "states",
+    "outbox",
+    "order",
+    "diagram_names",
+    "bloc",
+    "socket",
+    "socket_bloc",
+    "orders",
+)
+
+if not TYPE_CHECKING:  # a type checker that sees a `__getattr__` accepts any name
+
+    def __getattr__(name: str) -> object:
+        """Import a public name, or one of the modules above, on first use (PEP 562)."""
+        if name in _MODULES:
+            return import_module(f"{__name__}.{name}")
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        modules = (import_module(f"{__name__}.{module}") for module in _MODULES)
+        value = next(getattr(module, name) for module in modules if name in module.__all__)
+        return globals().setdefault(name, value)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -92,7 +92,3 @@ def test_the_bloc_is_a_bloc_of_these_events_and_states() -> None:
 
 def test_the_two_types_of_client_are_those_of_the_diagram() -> None:
     assert [type.value for type in ClientType] == ["client", "serviceman"]
-
-
-def test_everything_public_is_importable_from_the_package() -> None:
-    assert all(hasattr(socket_bloc, name) for name in socket_bloc.__all__)
