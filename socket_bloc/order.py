@@ -1,6 +1,6 @@
-"""One order as its user knows it: what has become of it, when, and what is still pending.
+"""One order as its user knows it: what was committed and when, what is pending, whose turn it is.
 
-All the orders of a user are in `orders`; what may be sent at all is for `order_flow` to say.
+All orders of a user are in `orders`; the rules are in `order_flow`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
+from socket_bloc.order_flow import ORDER_FLOW, OrderFlow, Step
 from socket_bloc.order_status import ClientType, OrderStatus
 
 __all__ = ["Order", "OrderEntry"]
@@ -31,7 +32,8 @@ class Order:
 
     `entries` are its committed statuses, in the order of the feed; `pending` are this user's statuses
     without an outcome yet, by message id, in the order in which they were sent. Those of them that are
-    `in_flight` are on their way to the relay, the others wait in the outbox.
+    `in_flight` are on their way to the relay, the others wait in the outbox. What is pending counts as
+    done: whose turn it is, and what may be sent, follows from `expected_status`.
     """
 
     order_id: str
@@ -40,6 +42,10 @@ class Order:
     entries: tuple[OrderEntry, ...] = ()
     pending: Mapping[str, OrderStatus] = field(default_factory=lambda: MappingProxyType({}))
     in_flight: frozenset[str] = frozenset()
+    role: ClientType | None = None
+    """The role of its user; None if it is unknown."""
+    flow: OrderFlow = field(default=ORDER_FLOW, repr=False, compare=False)
+    """The rules of the order."""
 
     @property
     def current_status(self) -> int | None:
@@ -51,6 +57,27 @@ class Order:
         """Its status once what is pending is committed; what may be sent next follows this one."""
         *_, last = [None, *self.pending.values()]
         return self.current_status if last is None else last.order_status_as_int
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the order has begun, and anything may still follow."""
+        return self.expected_status is not None and self.flow.is_open(self.expected_status)
+
+    @property
+    def awaited(self) -> Step | None:
+        """The step that the order waits for; None if it has ended, or has not begun."""
+        return None if self.expected_status is None else self.flow.awaited(self.expected_status)
+
+    def is_turn_of(self, role: ClientType) -> bool:
+        """Return whether the order waits for the party in `role`."""
+        return self.awaited is not None and self.awaited.sent_by is role
+
+    def may_send(self, status: int) -> bool:
+        """Return whether this user may send `status` now; if the `role` is unknown, whether anybody may."""
+        return any(
+            step.status == status and self.role in (None, step.sent_by)
+            for step in self.flow.following(self.expected_status)
+        )
 
     def party(self, role: ClientType) -> str | None:
         """The id of the party in `role`."""

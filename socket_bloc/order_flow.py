@@ -1,4 +1,4 @@
-"""Who may send which status after which: a table, and the two questions that both ends ask of it.
+"""Who may send which status after which, and whose turn it is: a table, and what both ends ask of it.
 
 `ORDER_FLOW` is the sequence diagram. A project with other statuses writes its own `IntEnum` and its
 own table, and passes the `OrderFlow` to its clients and to its relay. Nothing here does I/O.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from math import inf
 
 from socket_bloc.order_status import ClientType, OrderStatus, Rejection, RejectionCode, StatusCode
 
@@ -62,8 +63,13 @@ class OrderFlow:
         for step in self._steps.values():
             for status in step.after - self._steps.keys():
                 raise ValueError(f"{step.status.name} follows {status.name}, which has no row")
-        self._following = {
-            current: tuple(step for step in self._steps.values() if current in step.after)
+        self._following: dict[int | None, tuple[Step, ...]] = {
+            None: tuple(step for step in self._steps.values() if step.begins_order)
+        }
+        for current in self._steps:
+            self._following[current] = tuple(step for step in self._steps.values() if current in step.after)
+        self._awaited = {
+            current: min(self._continuing(current), key=self._steps_to_end, default=None)
             for current in self._steps
         }
 
@@ -72,13 +78,34 @@ class OrderFlow:
         """The rows, in the order in which they were given."""
         return tuple(self._steps.values())
 
-    def following(self, current_status: int) -> tuple[Step, ...]:
-        """The steps that may follow; none where the order has ended or the status is not of this flow."""
+    def following(self, current_status: int | None) -> tuple[Step, ...]:
+        """Return the steps that may follow; for None, before any status, those that begin an order.
+
+        There are none if the order has ended, or if the status is not of this flow.
+        """
         return self._following.get(current_status, ())
 
     def is_open(self, current_status: int) -> bool:
         """Whether anything may still follow."""
         return bool(self.following(current_status))
+
+    def awaited(self, current_status: int) -> Step | None:
+        """Return the step that an order in this status waits for: its `sent_by` says whose turn it is.
+
+        Of the steps that may follow, it is the one with the fewest steps left to the end. A step that ends
+        the order at once is awaited only if there is no other: one may cancel, but nobody waits for it.
+        None if the order has ended.
+        """
+        return self._awaited.get(current_status)
+
+    def reachable(self, current_status: int) -> frozenset[int]:
+        """Return every status that an order in this status can still come to."""
+        reached: set[int] = set()
+        edge = {current_status}
+        while edge:
+            edge = {int(step.status) for status in edge for step in self.following(status)} - reached
+            reached |= edge
+        return frozenset(reached)
 
     def name(self, status: int) -> str:
         """The name of a status, or its number where this flow does not know it."""
@@ -140,6 +167,22 @@ class OrderFlow:
             )
             return Rejection(RejectionCode.ILLEGAL_TRANSITION, "order_status_as_int", reason, current)
         return None
+
+    def _continuing(self, current_status: int) -> tuple[Step, ...]:
+        """Return the steps that may follow without ending the order; if there are none, those that end it."""
+        following = self.following(current_status)
+        return tuple(step for step in following if self.is_open(step.status)) or following
+
+    def _steps_to_end(self, step: Step) -> float:
+        reached: set[int] = set()
+        edge, count = {int(step.status)}, 0
+        while edge:
+            if not all(self.is_open(status) for status in edge):
+                return count
+            reached |= edge
+            edge = {int(step.status) for status in edge for step in self._continuing(status)} - reached
+            count += 1
+        return inf  # a cycle without an end
 
     def _unknown_status(self, order_status: OrderStatus, step: Step | None) -> Rejection:
         if step is None:

@@ -1,6 +1,6 @@
-"""Orders, folded from the states of a `SocketBloc`: what each has come to, when, and what still waits.
+"""All orders of a user, folded from the states of a `SocketBloc`.
 
-Also whose turn it is; what may be sent at all is for `order_flow` to say.
+What can be asked of one of them is in `order`.
 """
 
 from __future__ import annotations
@@ -8,14 +8,13 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
-from math import inf
 from types import MappingProxyType
 from uuid import uuid4
 
 from socket_bloc.bloc import Cubit
 from socket_bloc.events import SocketSendDataEvent
 from socket_bloc.order import Order, OrderEntry
-from socket_bloc.order_flow import OrderFlow, Step
+from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
 from socket_bloc.order_status import ClientType, OrderStatus
 from socket_bloc.socket_bloc import SocketBloc
 from socket_bloc.states import (
@@ -28,7 +27,7 @@ from socket_bloc.states import (
     SocketState,
 )
 
-__all__ = ["Orders", "OrdersCubit", "awaited_step", "fold"]
+__all__ = ["Orders", "OrdersCubit", "fold"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,17 +39,19 @@ class Orders:
 
     by_id: Mapping[str, Order] = field(default_factory=lambda: MappingProxyType({}))
     epoch: str | None = None
+    role: ClientType | None = None
+    flow: OrderFlow = ORDER_FLOW
 
     def get(self, order_id: str) -> Order:
-        """An order, or an empty one where none of this id is known."""
-        return self.by_id.get(order_id) or Order(order_id)
+        """Return an order, or an empty one if none of this id is known."""
+        return self.by_id.get(order_id) or Order(order_id, role=self.role, flow=self.flow)
 
     def with_order(self, order: Order) -> Orders:
         """These orders with one added, replaced, or, where nothing is left of it, removed."""
         by_id = {**self.by_id, order.order_id: order}
         if not order.entries and not order.pending:
             del by_id[order.order_id]
-        return Orders(MappingProxyType(by_id), self.epoch)
+        return replace(self, by_id=MappingProxyType(by_id))
 
 
 def fold(orders: Orders, state: SocketState, user_id: str, role: ClientType) -> Orders:
@@ -61,7 +62,7 @@ def fold(orders: Orders, state: SocketState, user_id: str, role: ClientType) -> 
                 return orders
             # The replay starts anew. What waits in the outbox still waits.
             waiting = {id: replace(order, entries=()) for id, order in orders.by_id.items() if order.pending}
-            return Orders(MappingProxyType(waiting), epoch)
+            return replace(orders, by_id=MappingProxyType(waiting), epoch=epoch)
         case SocketDataSentState() | SocketReceiveDataState():
             order = _with_parties(orders, state.order_status, user_id, role)
             if any(entry.seq == state.seq for entry in order.entries):
@@ -82,32 +83,6 @@ def fold(orders: Orders, state: SocketState, user_id: str, role: ClientType) -> 
             return orders
 
 
-def awaited_step(flow: OrderFlow, status: int) -> Step | None:
-    """The step that an order in `status` waits for, and with it whose turn it is; None where it has ended.
-
-    Of the steps that may follow, it is the one from which the end is nearest. A step that ends the order
-    on the spot is only waited for where no other is left: one may cancel, but nobody waits for it.
-    """
-    return min(_going_on(flow, status), key=lambda step: _steps_to_end(flow, step.status), default=None)
-
-
-def _going_on(flow: OrderFlow, status: int) -> tuple[Step, ...]:
-    following = flow.following(status)
-    return tuple(step for step in following if flow.is_open(step.status)) or following
-
-
-def _steps_to_end(flow: OrderFlow, status: int) -> float:
-    reached: set[int] = set()
-    edge, count = {status}, 0
-    while edge:
-        if not all(flow.is_open(status) for status in edge):
-            return count
-        reached |= edge
-        edge = {int(step.status) for status in edge for step in _going_on(flow, status)} - reached
-        count += 1
-    return inf
-
-
 def _dropped(orders: Orders, order_status: OrderStatus, message_id: str) -> Orders:
     order = orders.get(order_status.order_id or "")
     return orders.with_order(order.without_pending(message_id)) if message_id in order.pending else orders
@@ -123,6 +98,7 @@ def _with_parties(orders: Orders, status: OrderStatus, user_id: str, role: Clien
         order,
         client_id=order.client_id or client_id,
         serviceman_id=order.serviceman_id or serviceman_id,
+        role=role,
     )
 
 
@@ -130,7 +106,7 @@ class OrdersCubit(Cubit[Orders]):
     """Keeps the orders of a bloc's user. Make it before the bloc connects: it knows what it has heard."""
 
     def __init__(self, bloc: SocketBloc) -> None:
-        super().__init__(Orders())
+        super().__init__(Orders(role=bloc.type, flow=bloc.flow))
         self._bloc = bloc
         self._subscription = bloc.stream.subscribe(self._on_state)
 

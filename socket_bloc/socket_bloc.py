@@ -89,7 +89,7 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         super().__init__(SocketDisconnectState())
         self.user_id = user_id
         self.type = ClientType(type)
-        self._flow = flow
+        self.flow = flow
         self._submits: dict[str, set[asyncio.Future[SocketDataSentState]]] = {}
         self._socket = Socket(
             user_id, self.type, uri=uri, token=token, outbox=outbox, full_history=full_history
@@ -145,7 +145,7 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
 
     async def place_order(self, receiver_id: str, message: str) -> str:
         """Place an order with the user `receiver_id`; gives its new id. Raises what `submit` raises."""
-        steps = [step for step in self._flow.steps if step.begins_order and step.sent_by is self.type]
+        steps = [step for step in self.flow.steps if step.begins_order and step.sent_by is self.type]
         if not steps:
             raise InvalidOrderStatusError("type", f"a {self.type} places no orders")
         order_id = uuid4().hex
@@ -188,7 +188,7 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
     def _check(self, order_status: OrderStatus) -> None:
         if order_status.order_id is None:
             raise InvalidOrderStatusError("order_id", "a status must say which order it is about")
-        rejection = self._flow.check(order_status, self.user_id, self.type)
+        rejection = self.flow.check(order_status, self.user_id, self.type)
         if rejection is not None:
             raise InvalidOrderStatusError(rejection.field, rejection.reason)
 

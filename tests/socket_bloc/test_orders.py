@@ -106,6 +106,12 @@ def test_where_the_replay_starts_anew_only_what_is_pending_is_kept() -> None:
         assert order.pending == {"m-2": CANCELLED}
 
 
+def test_the_orders_know_the_role_of_their_user() -> None:
+    order = orders_after(sent(1, PLACED)).get("o-1")
+    assert order.may_send(StatusCode.CANCELLED)
+    assert not order.may_send(StatusCode.ACCEPTED)
+
+
 async def test_a_cubit_follows_its_bloc_until_it_is_closed(
     relay: Server, client: SocketBloc, serviceman: SocketBloc
 ) -> None:
@@ -116,5 +122,7 @@ async def test_a_cubit_follows_its_bloc_until_it_is_closed(
         await serviceman.submit(OrderStatus.of(StatusCode.ACCEPTED, order_id=order_id))
         await told.until(SocketReceiveDataState)
         assert cubit.state.get(order_id).current_status == StatusCode.ACCEPTED
+        assert cubit.state.get(order_id).flow is client.flow
+        assert cubit.state.get("another").role is ClientType.CLIENT
     await client.submit(OrderStatus.of(StatusCode.CANCELLED, order_id=order_id))
     assert cubit.state.get(order_id).current_status == StatusCode.ACCEPTED

@@ -13,7 +13,7 @@ from textual.widgets import Button
 
 from socket_bloc import ClientType, Order, OrderFlow, Step
 from tui.widgets.line import Line
-from tui.widgets.turn import may_send, why_not
+from tui.widgets.turn import why_not
 from tui.widgets.words import words_of
 
 __all__ = ["ActionBar"]
@@ -26,23 +26,21 @@ class _Action(Horizontal):
     a button that is pressed at the wrong time is to say why.
     """
 
-    def __init__(self, step: Step, role: ClientType, flow: OrderFlow) -> None:
+    def __init__(self, step: Step) -> None:
         super().__init__()
         self.step = step
-        self._role = role
-        self._flow = flow
 
     def compose(self) -> ComposeResult:
         yield Button(compact=True)
         yield Line()
 
     def show(self, order: Order | None) -> None:
-        allowed = may_send(self.step, self._role, order, self._flow)
+        allowed = order is not None and order.may_send(self.step.status)
         words = words_of(self.step)
         self.set_class(not allowed, "-blocked")
         key = words.key or " "
         label = f"[{key}] {words.label}" if allowed else f" {key}  {words.label}"
-        text = words.verb if allowed else why_not(self.step, order, self._flow)
+        text = words.verb if allowed else why_not(self.step, order)
         button = self.query_one(Button)
         if button.label != (shown := Content(f"{label:<14}")):
             button.label = shown
@@ -90,7 +88,7 @@ class ActionBar(Vertical):
     def compose(self) -> ComposeResult:
         for step in self._flow.steps:
             if step.sent_by is self._role and not step.begins_order:
-                yield _Action(step, self._role, self._flow)
+                yield _Action(step)
 
     def show(self, order: Order | None) -> None:
         """Show what may be done with this order."""

@@ -8,10 +8,9 @@ from typing import ClassVar, Final
 from textual.timer import Timer
 from textual.widget import Widget
 
-from socket_bloc import ClientType, Order, OrderFlow, Orders, OrdersCubit
+from socket_bloc import ClientType, Order, Orders, OrdersCubit
 from tui.binding import BlocNode
 from tui.widgets.text import one_line
-from tui.widgets.turn import awaited, is_turn_of
 from tui.widgets.words import words_of
 
 __all__ = ["TurnNotices"]
@@ -25,15 +24,12 @@ class TurnNotices(BlocNode, Widget):
 
     DEFAULT_CSS: ClassVar[str] = "TurnNotices { display: none; }"
 
-    def __init__(
-        self, orders: OrdersCubit, role: ClientType, flow: OrderFlow, *, is_seen: Callable[[Order], bool]
-    ) -> None:
+    def __init__(self, orders: OrdersCubit, role: ClientType, *, is_seen: Callable[[Order], bool]) -> None:
         """`is_seen` says whether an order is before the user's eyes; the bell is enough then."""
         super().__init__()
         self._is_seen = is_seen
         self._orders = orders
         self._role = role
-        self._flow = flow
         self._waiting: frozenset[str] = frozenset()
         self._news: set[str] = set()
         self._timer: Timer | None = None
@@ -43,9 +39,7 @@ class TurnNotices(BlocNode, Widget):
         self.build_from(self._orders, self._compare)
 
     def _compare(self, orders: Orders) -> None:
-        waiting = frozenset(
-            order.order_id for order in orders.by_id.values() if is_turn_of(self._role, order, self._flow)
-        )
+        waiting = frozenset(order.order_id for order in orders.by_id.values() if order.is_turn_of(self._role))
         self._news |= waiting - self._waiting
         self._waiting = waiting
         if self._news and self._timer is not None:
@@ -64,7 +58,7 @@ class TurnNotices(BlocNode, Widget):
             self.notify("\n".join(self._line(order) for order in news[:3]), title=title, markup=False)
 
     def _title(self, order: Order) -> str:
-        step = awaited(order, self._flow)
+        step = order.awaited
         return f"Your turn: {words_of(step).verb}" if step else "Your turn"
 
     def _line(self, order: Order) -> str:

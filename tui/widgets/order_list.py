@@ -11,9 +11,8 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from socket_bloc import ClientType, Order, OrderFlow, Orders
+from socket_bloc import ClientType, Order, Orders
 from tui.widgets.text import Clock, local_time, one_line
-from tui.widgets.turn import is_open, is_turn_of
 from tui.widgets.words import done
 
 __all__ = ["OrderList"]
@@ -42,16 +41,15 @@ class OrderList(OptionList):
             super().__init__()
             self.order_id = order_id
 
-    def __init__(self, role: ClientType, flow: OrderFlow, *, clock: Clock, id: str | None = None) -> None:
+    def __init__(self, role: ClientType, *, clock: Clock, id: str | None = None) -> None:
         super().__init__(id=id)
         self._role = role
-        self._flow = flow
         self._clock = clock
 
     def show(self, orders: Orders, chosen: str | None, *, with_history: bool) -> None:
         """Show these orders, with the cursor on the chosen one, which is shown in any case."""
-        unfinished = [order for order in orders.by_id.values() if is_open(order, self._flow)]
-        finished = [order for order in orders.by_id.values() if not is_open(order, self._flow)]
+        unfinished = [order for order in orders.by_id.values() if order.is_open]
+        finished = [order for order in orders.by_id.values() if not order.is_open]
         shown = unfinished + [order for order in finished if with_history or order.order_id == chosen]
         shown.sort(key=self._rank)
         self._set_titles(unfinished, finished, with_history=with_history)
@@ -64,11 +62,11 @@ class OrderList(OptionList):
     def _rank(self, order: Order) -> tuple[bool, bool, float]:
         """Your turn first, then what is open, then what has ended; each with the newest first."""
         newest = order.entries[-1].seq if order.entries and not order.pending else float("inf")
-        is_mine = is_turn_of(self._role, order, self._flow)
-        return not is_mine, not is_open(order, self._flow), -newest
+        is_mine = order.is_turn_of(self._role)
+        return not is_mine, not order.is_open, -newest
 
     def _set_titles(self, unfinished: list[Order], finished: list[Order], *, with_history: bool) -> None:
-        mine = sum(is_turn_of(self._role, order, self._flow) for order in unfinished)
+        mine = sum(order.is_turn_of(self._role) for order in unfinished)
         ended = f" · h: {'hide' if with_history else len(finished)} ended" if finished else ""
         self.border_title = f"{mine} of {len(unfinished)} your turn{ended}"
 
@@ -80,14 +78,14 @@ class OrderList(OptionList):
             self.replace_option_prompt_at_index(index, self._prompt(order))
 
     def _prompt(self, order: Order) -> Content:
-        if is_turn_of(self._role, order, self._flow):
+        if order.is_turn_of(self._role):
             mark, style = "▶", "bold $text-success"
-        elif is_open(order, self._flow):
+        elif order.is_open:
             mark, style = "◷", "$text-warning"
         else:
             mark, style = "■", "$text-muted"
         other = one_line(order.party(self._role.other) or "")
-        what = "" if order.expected_status is None else done(self._flow, order.expected_status)
+        what = "" if order.expected_status is None else done(order.flow, order.expected_status)
         if order.pending:
             when = "sent" if len(order.in_flight) == len(order.pending) else "queued"
         else:

@@ -22,7 +22,6 @@ from socket_bloc import (
     ORDER_FLOW,
     ClientType,
     Order,
-    OrderFlow,
     Orders,
     OrdersCubit,
     OrderStatus,
@@ -40,7 +39,7 @@ from tui.widgets.notices import TurnNotices
 from tui.widgets.order_list import OrderList
 from tui.widgets.text import Clock, one_line, utc_now
 from tui.widgets.timeline import Timeline
-from tui.widgets.turn import is_open, is_turn_of, may_send, turn_text, why_not
+from tui.widgets.turn import turn_text, why_not
 from tui.widgets.words import Ask, words_of
 
 __all__ = ["RolePanel", "action_bindings"]
@@ -98,7 +97,6 @@ class RolePanel(BlocNode, Vertical):
         bloc: SocketBloc,
         orders: OrdersCubit,
         *,
-        flow: OrderFlow = ORDER_FLOW,
         new_id: Callable[[], str] = lambda: uuid4().hex,
         clock: Clock = utc_now,
         id: str | None = None,
@@ -108,7 +106,7 @@ class RolePanel(BlocNode, Vertical):
         super().__init__(id=id, classes=classes)
         self._bloc = bloc
         self._orders = orders
-        self._flow = flow
+        self._flow = bloc.flow
         self._new_id = new_id
         self._clock = clock
         self._chosen: str | None = None
@@ -120,12 +118,12 @@ class RolePanel(BlocNode, Vertical):
             yield ConnectionBadge(self._bloc, self._orders, clock=self._clock)
         yield Line(classes="turn")
         with Vertical(classes="orders"):
-            yield OrderList(self.ROLE, self._flow, clock=self._clock)
+            yield OrderList(self.ROLE, clock=self._clock)
             with Vertical(classes="order"):
-                yield Timeline(self.ROLE, self._flow, clock=self._clock)
+                yield Timeline(self.ROLE, clock=self._clock)
                 yield ActionBar(self.ROLE, self._flow)
         yield Acknowledgement(self._bloc, self._flow, clock=self._clock)
-        yield TurnNotices(self._orders, self.ROLE, self._flow, is_seen=self._is_seen)
+        yield TurnNotices(self._orders, self.ROLE, is_seen=self._is_seen)
 
     def on_mount(self) -> None:
         self.build_from(self._orders, self._show)
@@ -151,9 +149,9 @@ class RolePanel(BlocNode, Vertical):
         self.query_one(OrderList).show(orders, self._chosen, with_history=self._shows_history)
         self.query_one(Timeline).show(order)
         self.query_one(ActionBar).show(order)
-        self.set_class(order is not None and is_turn_of(self.ROLE, order, self._flow), "-mine")
+        self.set_class(order is not None and order.is_turn_of(self.ROLE), "-mine")
         is_empty = not orders.by_id
-        turn = Content(self.NOTHING_YET) if is_empty else turn_text(self.ROLE, order, self._flow)
+        turn = Content(self.NOTHING_YET) if is_empty else turn_text(self.ROLE, order)
         self.query_one(".turn", Line).show(turn)
 
     def _is_seen(self, order: Order) -> bool:
@@ -162,8 +160,8 @@ class RolePanel(BlocNode, Vertical):
 
     def _first_of(self, orders: Orders) -> str | None:
         """The order to begin with: one that waits for this user, or else one that is open."""
-        waiting = [order for order in orders.by_id.values() if is_turn_of(self.ROLE, order, self._flow)]
-        unfinished = [order for order in orders.by_id.values() if is_open(order, self._flow)]
+        waiting = [order for order in orders.by_id.values() if order.is_turn_of(self.ROLE)]
+        unfinished = [order for order in orders.by_id.values() if order.is_open]
         return next((order.order_id for order in (*waiting, *unfinished)), None)
 
     # What the user does
@@ -187,7 +185,7 @@ class RolePanel(BlocNode, Vertical):
 
     def action_toggle_history(self) -> None:
         """Show or hide the orders that have ended."""
-        if all(is_open(order, self._flow) for order in self._orders.state.by_id.values()):
+        if all(order.is_open for order in self._orders.state.by_id.values()):
             self.notify("No order has ended yet.", markup=False)
         self._shows_history = not self._shows_history
         self._show(self._orders.state)
@@ -230,9 +228,9 @@ class RolePanel(BlocNode, Vertical):
 
     def _is_allowed(self, step: Step, order: Order | None) -> bool:
         """Whether it may be sent now; if not, the user is told why, and whose turn it is."""
-        if may_send(step, self.ROLE, order, self._flow):
+        if order is not None and order.may_send(step.status):
             return True
         title = f"{words_of(step).label}: not now"
-        text = f"{why_not(step, order, self._flow)}\n{turn_text(self.ROLE, order, self._flow).plain}"
+        text = f"{why_not(step, order)}\n{turn_text(self.ROLE, order).plain}"
         self.notify(text, title=title, severity="warning", markup=False)
         return False

@@ -9,10 +9,9 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 
-from socket_bloc import ClientType, Order, OrderFlow, OrderStatus
+from socket_bloc import ClientType, Order, OrderStatus
 from tui.widgets.line import Line
 from tui.widgets.text import Clock, local_time, one_line, short_id
-from tui.widgets.turn import awaited
 from tui.widgets.words import done, words_of
 
 __all__ = ["Timeline"]
@@ -39,10 +38,9 @@ class Timeline(VerticalScroll):
     }
     """
 
-    def __init__(self, role: ClientType, flow: OrderFlow, *, clock: Clock, id: str | None = None) -> None:
+    def __init__(self, role: ClientType, *, clock: Clock, id: str | None = None) -> None:
         super().__init__(id=id)
         self._role = role
-        self._flow = flow
         self._clock = clock
 
     def compose(self) -> ComposeResult:
@@ -67,14 +65,14 @@ class Timeline(VerticalScroll):
             is_sent = message_id in order.in_flight
             mark, word = ("→", "sent") if is_sent else ("◷", "queued")
             yield self._line(mark, f"{word:<8}", self._words(order, status), "$text-warning")
-        step = awaited(order, self._flow)
+        step = order.awaited
         if step is not None:
             who = "you" if step.sent_by is self._role else order.party(step.sent_by)
             text = Content.styled(f"{one_line(who or '')}: {words_of(step).verb}", "italic")
             yield self._line("·", "next    ", text, "$text-muted")
 
     def _words(self, order: Order, status: OrderStatus) -> Content:
-        what = done(self._flow, status.order_status_as_int)
+        what = done(order.flow, status.order_status_as_int)
         sender = order.party(self._role.other)
         by = f" by {one_line(sender or '')}" if sender and status.sender_id == sender else ""
         message = one_line(status.message)
