@@ -8,13 +8,12 @@ Tests of a bloc are written with `socket_bloc.bloc.testing`.
 from __future__ import annotations
 
 from socket_bloc.bloc._lane import EventMapper, EventTransformer
-from socket_bloc.bloc._run import EventHandler
 from socket_bloc.bloc.base import BlocBase
 from socket_bloc.bloc.bloc import Bloc
 from socket_bloc.bloc.broadcast import Broadcast
 from socket_bloc.bloc.change import Change
 from socket_bloc.bloc.cubit import Cubit
-from socket_bloc.bloc.emitter import Emitter
+from socket_bloc.bloc.emitter import Emitter, EventHandler
 from socket_bloc.bloc.errors import (
     BlocClosedError,
     BlocError,

@@ -1,31 +1,32 @@
-"""One handler at work on one event."""
+"""Running a handler for an event, from the subscription that starts it to its end.
+
+A transformer gets a `HandlerObservable` for each event; each subscription to it is a `HandlerRun`; the
+`RunningHandlers` of a bloc are how it cancels them and waits for them. Which events a handler gets, and
+when, is decided in `transformers`; what a handler listens to is in `_source`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterable, Awaitable, Callable
-from contextvars import Context, ContextVar
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator
+from contextvars import Context, ContextVar, copy_context
 from enum import Enum, auto
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 from reactivex import Observable
-from reactivex.abc import DisposableBase, OnCompleted
+from reactivex.abc import DisposableBase, ObserverBase, OnCompleted, OnError, OnNext, SchedulerBase
 from reactivex.internal import noop
 
 from socket_bloc.bloc._source import Source
-from socket_bloc.bloc._work import Work
-from socket_bloc.bloc.emitter import Emitter
+from socket_bloc.bloc.emitter import Emitter, EventHandler
 from socket_bloc.bloc.errors import EmitterError
 
-__all__ = ["EventHandler", "Run", "current_run"]
+__all__ = ["HandlerObservable", "HandlerRun", "RunningHandlers", "current_run"]
 
 Event = TypeVar("Event")
 State = TypeVar("State")
 T = TypeVar("T")
-
-EventHandler: TypeAlias = Callable[[Event, Emitter[State]], Awaitable[None] | None]
-"""A function of an event and an `Emitter`; it is run inline; what it gives to be awaited is awaited."""
 
 _EMIT_AFTER_END = (
     "emit was called after an event handler completed normally. "
@@ -37,26 +38,58 @@ _LEFT_PENDING = (
 )
 
 
+class HandlerObservable(Observable[Event], Generic[Event, State]):
+    """A handler for one event. Each subscription runs it, in the context of the event's `add`.
+
+    It emits nothing, completes when the handler has ended, and never fails, since an error would end most
+    pipelines for good. It bypasses Rx's trampoline and auto-detach, which cost more than all the rest of
+    an event; it needs neither, since it completes once, and not after `dispose`.
+    """
+
+    def __init__(
+        self, handlers: RunningHandlers[Event, State], handler: EventHandler[Event, State], event: Event
+    ) -> None:
+        super().__init__()
+        self._handlers = handlers
+        self._handler = handler
+        self._event = event
+        self._context = copy_context()
+
+    def subscribe(
+        self,
+        on_next: ObserverBase[Event] | OnNext[Event] | None = None,
+        on_error: OnError | None = None,
+        on_completed: OnCompleted | None = None,
+        *,
+        scheduler: SchedulerBase | None = None,
+    ) -> DisposableBase:
+        """Start the handler; dispose of the result to cancel it."""
+        if isinstance(on_next, ObserverBase):
+            on_completed = on_next.on_completed
+        run = HandlerRun(self._handlers, self._event, on_completed or noop)
+        run.start(self._handler, self._context)
+        return run
+
+
 class Phase(Enum):
-    """How far a run has come."""
+    """Whether a handler may emit, and if not, why."""
 
     RUNNING = auto()
     ENDED = auto()
     CANCELLED = auto()
-    CLOSING = auto()
-    """It has closed its own bloc: it goes on to its end, but what it emits is ignored."""
+    DETACHED = auto()
+    """The handler has closed its own bloc: it runs to its end, but what it emits is ignored."""
 
 
-class Run(DisposableBase, Emitter[State], Generic[Event, State]):
-    """One handler at work on one event, and the emitter that it emits with.
+class HandlerRun(DisposableBase, Emitter[State], Generic[Event, State]):
+    """One handler running for one event, and the emitter that it is given. Dispose of it to cancel it."""
 
-    Disposing it cancels the handler.
-    """
+    __slots__ = ("_event", "_handlers", "_on_completed", "_phase", "_sources", "_task")
 
-    __slots__ = ("_event", "_on_completed", "_phase", "_sources", "_task", "_work")
-
-    def __init__(self, work: Work[Event, State], event: Event, on_completed: OnCompleted) -> None:
-        self._work = work
+    def __init__(
+        self, handlers: RunningHandlers[Event, State], event: Event, on_completed: OnCompleted
+    ) -> None:
+        self._handlers = handlers
         self._event = event
         self._on_completed = on_completed
         self._phase = Phase.RUNNING
@@ -72,14 +105,12 @@ class Run(DisposableBase, Emitter[State], Generic[Event, State]):
         """Whether a source that the handler listens to has not ended."""
         return bool(self._sources) and not all(source.ended.done() for source in self._sources)
 
-    @classmethod
-    def current(cls, work: Work[Any, Any]) -> Run[Any, Any] | None:
-        """The run of `work` whose handler is the caller, or started what is; if there is one."""
-        run = current_run.get()
-        return run if run is not None and run._work is work else None
+    def belongs_to(self, handlers: RunningHandlers[Any, Any]) -> bool:
+        """Whether this is a run of that bloc."""
+        return self._handlers is handlers
 
     def start(self, handler: EventHandler[Event, State], context: Context) -> None:
-        """Call the handler; to its end where it is a plain function, else go on in a task."""
+        """Call the handler: a plain function runs to its end, a coroutine goes on in a task."""
         try:
             task = context.run(self._call, handler)
         except Exception as error:
@@ -92,14 +123,14 @@ class Run(DisposableBase, Emitter[State], Generic[Event, State]):
                 self._end(None)
             else:
                 self._task = task
-                self._work.own(task, self)
+                self._handlers.add(task, self)
                 task.add_done_callback(self._end_task)
 
     def __call__(self, state: State) -> None:
         if self._phase is Phase.RUNNING:
             outside = current_run.set(None)  # a listener that closes the bloc is not this handler
             try:
-                self._work.emit(self._event, state)
+                self._handlers.emit(self._event, state)
             finally:
                 current_run.reset(outside)
         elif self._phase is Phase.ENDED:
@@ -114,16 +145,16 @@ class Run(DisposableBase, Emitter[State], Generic[Event, State]):
         if self._phase is Phase.ENDED:
             raise EmitterError(_EMIT_AFTER_END)
         if self._phase is not Phase.RUNNING:
-            nothing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            nothing.cancel()
-            return nothing
-        listening = Source(source, on_data, on_error, self._work.own_reader)
+            cancelled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            cancelled.cancel()
+            return cancelled
+        listening = Source(source, on_data, on_error, self._handlers.add_reader)
         self._sources = (*(other for other in self._sources if not other.ended.done()), listening)
-        if not listening.ended.done() and (self.is_done or self._work.is_closing):
-            self.abandon()
+        if not listening.ended.done() and (self.is_done or self._handlers.is_closing):
+            self.stop_emitting()
         return listening.ended
 
-    def abandon(self, phase: Phase = Phase.CANCELLED) -> None:
+    def stop_emitting(self, phase: Phase = Phase.CANCELLED) -> None:
         """Ignore what the handler emits from now on, and end what it listens to."""
         if self._phase is Phase.RUNNING:
             self._phase = phase
@@ -131,29 +162,29 @@ class Run(DisposableBase, Emitter[State], Generic[Event, State]):
             source.ended.cancel()
 
     def dispose(self) -> None:
-        """Cancel the handler; the end of its run is told to nobody.
+        """Cancel the handler, without reporting its end to the transformer.
 
-        A handler that has not begun yet gets as far as its first await, and what it emits there counts.
+        A handler that has not started yet runs to its first await, and what it emits there counts.
         """
         self._on_completed = noop
-        if self._task is not None and _has_not_begun(self._task):
+        if self._task is not None and _has_not_started(self._task):
             asyncio.get_running_loop().call_soon(self._cancel)
         else:
             self._cancel()
 
-    def spare(self) -> None:
-        """The handler has closed its bloc: it is neither heard any more nor cancelled."""
-        self.abandon(Phase.CLOSING)
+    def detach(self) -> None:
+        """Ignore what the handler emits, but do not cancel it: it has closed its own bloc."""
+        self.stop_emitting(Phase.DETACHED)
 
-    def release(self) -> None:
-        """The handler waits for its bloc to close: the bloc must not wait for the handler."""
+    def complete_early(self) -> None:
+        """Let the bloc close without waiting for this handler, which waits for the bloc to close."""
         if self._task is not None:
-            self._work.disown(self._task)
+            self._handlers.discard(self._task)
         self._complete()
 
     def _cancel(self) -> None:
-        self.abandon()
-        if self._task is not None and self._phase is not Phase.CLOSING:
+        self.stop_emitting()
+        if self._task is not None and self._phase is not Phase.DETACHED:
             self._task.cancel()
 
     def _call(self, handler: EventHandler[Event, State]) -> asyncio.Future[None] | None:
@@ -162,19 +193,19 @@ class Run(DisposableBase, Emitter[State], Generic[Event, State]):
         return asyncio.ensure_future(result) if isinstance(result, Awaitable) else None
 
     def _end_task(self, task: asyncio.Future[None]) -> None:
-        self._work.disown(task)
-        self._task = None  # else each would keep the other, by way of the context
+        self._handlers.discard(task)
+        self._task = None  # otherwise task and run keep each other alive, through the context
         if task.cancelled() or isinstance(task.exception(), KeyboardInterrupt | SystemExit):
-            self.abandon()
-            self._end(None)  # an interrupt has been raised by the loop already
+            self.stop_emitting()
+            self._end(None)  # the loop has raised an interrupt already
         else:
             self._end(task.exception())
 
     def _end(self, error: BaseException | None) -> None:
         if error is None and self._phase is Phase.RUNNING and self.is_listening:
             error = EmitterError(_LEFT_PENDING)
-        self.abandon(Phase.ENDED)
-        self._work.ended(self._event, error)
+        self.stop_emitting(Phase.ENDED)
+        self._handlers.ended(self._event, error)
         self._complete()
 
     def _complete(self) -> None:
@@ -182,10 +213,72 @@ class Run(DisposableBase, Emitter[State], Generic[Event, State]):
         on_completed()
 
 
-current_run: ContextVar[Run[Any, Any] | None] = ContextVar("current_run", default=None)
-"""The run whose handler is the caller, or started what is; set to None for what is none of its doing."""
+class RunningHandlers(Generic[Event, State]):
+    """The running handlers of one bloc, with all their tasks."""
+
+    def __init__(
+        self,
+        emit: Callable[[Event, State], None],
+        ended: Callable[[Event, BaseException | None], None],
+    ) -> None:
+        """`emit` is called with each state of a handler, `ended` when a handler has ended."""
+        self.emit = emit
+        self.ended = ended
+        self.is_closing = False
+        self._tasks: dict[asyncio.Future[None], HandlerRun[Event, State] | None] = {}
+        self._emptied = asyncio.Event()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no task is left."""
+        return not self._tasks
+
+    async def wait_until_idle(self) -> None:
+        """Wait until no task is left."""
+        while self._tasks:
+            await self._emptied.wait()
+
+    def current(self) -> HandlerRun[Any, Any] | None:
+        """The run whose handler is the caller, or has started the caller; None outside a handler."""
+        run = current_run.get()
+        return run if run is not None and run.belongs_to(self) else None
+
+    def add(self, task: asyncio.Future[None], run: HandlerRun[Event, State] | None = None) -> None:
+        """Keep the task, of `run` if given, until it is discarded."""
+        self._tasks[task] = run
+        self._emptied.clear()
+
+    def add_reader(self, task: asyncio.Task[None]) -> None:
+        """Keep a task that reads a source until it is done."""
+        self.add(task)
+        task.add_done_callback(self.discard)
+
+    def discard(self, task: asyncio.Future[None]) -> None:
+        """Do not wait for this task any longer."""
+        self._tasks.pop(task, None)
+        if not self._tasks:
+            self._emptied.set()
+
+    def stop_listening(self) -> None:
+        """End all listening to sources, now and from now on; a handler that listens is cancelled."""
+        self.is_closing = True
+        for run in self._runs():
+            if run.is_listening:
+                run.stop_emitting()
+
+    def cancel(self) -> None:
+        """Cancel every handler."""
+        for run in self._runs():
+            run.dispose()
+
+    def _runs(self) -> Iterator[HandlerRun[Event, State]]:
+        return (run for run in tuple(self._tasks.values()) if run is not None)
 
 
-def _has_not_begun(task: asyncio.Future[None]) -> bool:
+current_run: ContextVar[HandlerRun[Any, Any] | None] = ContextVar("current_run", default=None)
+"""The run whose handler is the caller, or has started the caller; None for what no handler started."""
+
+
+def _has_not_started(task: asyncio.Future[None]) -> bool:
     coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
     return inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED

@@ -1,8 +1,6 @@
 """The bloc: events in, states out. Each step on the way has a module of its own:
 
-    add -> Inbox -> Pipeline -> transformer -> Handling -> Run -> handler -> Emitter -> stream
-
-What is in hand between a transformer and the end of a handler is kept by `Work`.
+add -> Inbox -> Pipeline -> transformer -> HandlerObservable -> HandlerRun -> handler -> stream
 """
 
 from __future__ import annotations
@@ -11,13 +9,12 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
-from socket_bloc.bloc._handling import Handling
 from socket_bloc.bloc._inbox import Inbox
 from socket_bloc.bloc._pipeline import Pipeline
 from socket_bloc.bloc._report import report, safely
-from socket_bloc.bloc._run import EventHandler, Run, current_run
-from socket_bloc.bloc._work import Work
+from socket_bloc.bloc._run import HandlerObservable, RunningHandlers, current_run
 from socket_bloc.bloc.base import BlocBase
+from socket_bloc.bloc.emitter import EventHandler
 from socket_bloc.bloc.errors import BlocClosedError, BlocError, DuplicateHandlerError, MissingHandlerError
 from socket_bloc.bloc.observer import BlocObserver
 from socket_bloc.bloc.transformers import EventTransformer, concurrent
@@ -49,7 +46,7 @@ class Bloc(BlocBase[State], Generic[Event, State]):
         self._pipelines: dict[type, Pipeline[Any]] = {}
         self._routes: dict[type, tuple[Pipeline[Any], ...]] = {}
         self._inbox = Inbox[Event](self._deliver)
-        self._work = Work[Event, State](self._transition, self._handled)
+        self._handlers = RunningHandlers[Event, State](self._transition, self._handled)
         super().__init__(initial_state)
 
     def on(
@@ -73,7 +70,7 @@ class Bloc(BlocBase[State], Generic[Event, State]):
         self._pipelines[event_type] = Pipeline(
             f"the events of {type(self).__name__}",
             transformer or type(self).transformer,
-            partial(Handling, self._work, handler),
+            partial(HandlerObservable, self._handlers, handler),
             self._fail_pipeline,
         )
         self._routes.clear()
@@ -103,8 +100,8 @@ class Bloc(BlocBase[State], Generic[Event, State]):
         that calls this is neither cancelled nor heard any more.
         """
         closing = super().close()
-        if run := Run.current(self._work):
-            run.spare()
+        if run := self._handlers.current():
+            run.detach()
         return closing
 
     async def wait_until_idle(self) -> None:
@@ -112,14 +109,14 @@ class Bloc(BlocBase[State], Generic[Event, State]):
 
         A bloc is also idle while a transformer holds an event back, as `debounce` does.
         """
-        if Run.current(self._work):
+        if self._handlers.current():
             raise BlocError("A handler cannot wait until its own bloc is idle, since it is at work itself")
-        while not (self._inbox.emptied.is_set() and self._work.is_at_rest):
+        while not (self._inbox.emptied.is_set() and self._handlers.is_idle):
             await self._inbox.emptied.wait()
-            await self._work.rest()
+            await self._handlers.wait_until_idle()
 
     async def _close(self) -> None:
-        self._work.stop_listening()
+        self._handlers.stop_listening()
         await self._inbox.emptied.wait()
         for pipeline in self._pipelines.values():
             pipeline.complete()
@@ -127,13 +124,13 @@ class Bloc(BlocBase[State], Generic[Event, State]):
             await pipeline.drain()
         for pipeline in self._pipelines.values():
             pipeline.dispose()
-        self._work.cancel()
-        await self._work.rest()
+        self._handlers.cancel()
+        await self._handlers.wait_until_idle()
         await super()._close()
 
     def _release_current(self) -> None:
-        if run := Run.current(self._work):
-            run.release()
+        if run := self._handlers.current():
+            run.complete_early()
 
     def _add(self, event: Event, *, while_closing: bool = False) -> None:
         """`add`; a subclass whose `_close` still has to take events in says `while_closing`."""

@@ -1,15 +1,17 @@
-"""The emitter: how an event handler emits states. `_run` implements it."""
+"""What an event handler is, and the emitter that it emits states with. `_run` implements it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from reactivex import Observable
 
-__all__ = ["Emitter"]
+__all__ = ["Emitter", "EventHandler"]
 
+Event = TypeVar("Event")
+State = TypeVar("State")
 State_contra = TypeVar("State_contra", contravariant=True)
 T = TypeVar("T")
 
@@ -60,3 +62,7 @@ class Emitter(ABC, Generic[State_contra]):
             lambda item: self(on_data(item)),
             None if on_error is None else lambda error: self(on_error(error)),
         )
+
+
+EventHandler: TypeAlias = Callable[[Event, Emitter[State]], Awaitable[None] | None]
+"""A function of an event and an `Emitter`, called inline; if it returns an awaitable, that is awaited."""
