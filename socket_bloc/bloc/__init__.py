@@ -8,8 +8,7 @@ Tests of a bloc are written with `socket_bloc.bloc.testing`.
 from __future__ import annotations
 
 from socket_bloc.bloc._lane import EventMapper, EventTransformer
-from socket_bloc.bloc.base import BlocBase
-from socket_bloc.bloc.bloc import Bloc
+from socket_bloc.bloc.bloc import Bloc, BlocBase, BlocObserver
 from socket_bloc.bloc.broadcast import Broadcast
 from socket_bloc.bloc.change import Change
 from socket_bloc.bloc.cubit import Cubit
@@ -21,7 +20,7 @@ from socket_bloc.bloc.errors import (
     EmitterError,
     MissingHandlerError,
 )
-from socket_bloc.bloc.observer import BlocObserver, MultiBlocObserver
+from socket_bloc.bloc.observer import MultiBlocObserver
 from socket_bloc.bloc.replay import Redo, ReplayBloc, ReplayCubit, ReplayEvent, Undo
 from socket_bloc.bloc.transformers import concurrent, debounce, droppable, restartable, sequential, throttle
 from socket_bloc.bloc.transition import Transition

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from socket_bloc.bloc.base import BlocBase
+from socket_bloc.bloc.bloc import BlocBase
 
 __all__ = ["Cubit"]
 

@@ -6,8 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from socket_bloc.bloc.base import BlocBase
-from socket_bloc.bloc.bloc import Bloc
+from socket_bloc.bloc.bloc import Bloc, BlocBase
 from socket_bloc.bloc.cubit import Cubit
 from socket_bloc.bloc.errors import BlocClosedError
 

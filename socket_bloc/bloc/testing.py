@@ -8,9 +8,8 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
-from socket_bloc.bloc.base import BlocBase
-from socket_bloc.bloc.bloc import Bloc
-from socket_bloc.bloc.observer import BlocObserver, MultiBlocObserver
+from socket_bloc.bloc.bloc import Bloc, BlocBase, BlocObserver
+from socket_bloc.bloc.observer import MultiBlocObserver
 
 __all__ = ["IDLE_TIMEOUT", "bloc_test"]
 
