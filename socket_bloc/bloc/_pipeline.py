@@ -1,10 +1,10 @@
-"""The way of the events of one type: through their transformer, to their handler."""
+"""The pipelines of a bloc: one for each registered type of event, from `add` to the handler."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from reactivex.abc import DisposableBase
 from reactivex.disposable import SingleAssignmentDisposable
@@ -12,14 +12,60 @@ from reactivex.disposable import SingleAssignmentDisposable
 from socket_bloc.bloc._lane import Draining, EventMapper, EventTransformer
 from socket_bloc.bloc._scheduler import LoopScheduler
 from socket_bloc.bloc.broadcast import Broadcast
+from socket_bloc.bloc.errors import DuplicateHandlerError
 
-__all__ = ["Pipeline"]
+__all__ = ["Pipeline", "Pipelines"]
 
+E = TypeVar("E")
 Event = TypeVar("Event")
 
 
+class Pipelines:
+    """The pipelines of one bloc, in the order of their registration."""
+
+    def __init__(self, name: str, on_error: Callable[[Exception], None]) -> None:
+        """`name` is what error reports call the events; `on_error` is told when a transformer fails."""
+        self._name = name
+        self._on_error = on_error
+        self._by_type: dict[type, Pipeline[Any]] = {}
+        self._routes: dict[type, tuple[Pipeline[Any], ...]] = {}
+
+    def register(self, event_type: type[E], transformer: EventTransformer[E], mapper: EventMapper[E]) -> None:
+        """Add a pipeline for a type of event. Raises `DuplicateHandlerError` if there is one."""
+        if event_type in self._by_type:
+            raise DuplicateHandlerError(
+                f"on({event_type.__name__}) was called multiple times. "
+                "There should only be a single event handler per event type."
+            )
+        self._by_type[event_type] = Pipeline(self._name, transformer, mapper, self._on_error)
+        self._routes.clear()
+
+    def of(self, event: object) -> tuple[Pipeline[Any], ...]:
+        """The pipelines that take this event: those of its type and of its base types."""
+        route = self._routes.get(type(event))
+        if route is None:
+            matching = (pipeline for kind, pipeline in self._by_type.items() if isinstance(event, kind))
+            route = self._routes[type(event)] = tuple(matching)
+        return route
+
+    async def drain(self) -> None:
+        """Let no more events in, and wait for those of the `sequential` pipelines."""
+        for pipeline in self._by_type.values():
+            pipeline.complete()
+        for pipeline in self._by_type.values():
+            await pipeline.drain()
+
+    def dispose(self) -> None:
+        """Cancel the events that are still in a pipeline."""
+        for pipeline in self._by_type.values():
+            pipeline.dispose()
+
+
 class Pipeline(Generic[Event]):
-    """What `Bloc.on` registers. It is subscribed to with its first event, and again after it has failed."""
+    """The events of one type, on their way through a transformer to the handler.
+
+    The first event subscribes to it, and so does the next one after it has failed.
+    """
 
     def __init__(
         self,
@@ -46,12 +92,12 @@ class Pipeline(Generic[Event]):
         self._events.complete()
 
     async def drain(self) -> None:
-        """Wait for the events that are here, where the transformer is `sequential`."""
+        """If the transformer is `sequential`, wait for the events that are in."""
         if isinstance(self._handled, Draining):
             await self._ended.wait()
 
     def dispose(self) -> None:
-        """Cancel what is still here."""
+        """Cancel what is still in."""
         if self._subscription is not None:
             self._subscription.dispose()
 

@@ -19,13 +19,13 @@ from reactivex import Observable
 
 from socket_bloc.bloc._closing import Closing
 from socket_bloc.bloc._inbox import Inbox
-from socket_bloc.bloc._pipeline import Pipeline
+from socket_bloc.bloc._pipeline import Pipelines
 from socket_bloc.bloc._report import report, safely
 from socket_bloc.bloc._run import HandlerObservable, RunningHandlers, current_run
 from socket_bloc.bloc.broadcast import Broadcast
 from socket_bloc.bloc.change import Change
 from socket_bloc.bloc.emitter import EventHandler
-from socket_bloc.bloc.errors import BlocClosedError, BlocError, DuplicateHandlerError, MissingHandlerError
+from socket_bloc.bloc.errors import BlocClosedError, BlocError, MissingHandlerError
 from socket_bloc.bloc.transformers import EventTransformer, concurrent
 from socket_bloc.bloc.transition import Transition
 
@@ -203,8 +203,7 @@ class Bloc(BlocBase[State], Generic[Event, State]):
     """What `on` takes where it is given none; set it on `Bloc`, or on a subclass."""
 
     def __init__(self, initial_state: State) -> None:
-        self._pipelines: dict[type, Pipeline[Any]] = {}
-        self._routes: dict[type, tuple[Pipeline[Any], ...]] = {}
+        self._pipelines = Pipelines(f"the events of {type(self).__name__}", self._fail_pipeline)
         self._inbox = Inbox[Event](self._deliver)
         self._handlers = RunningHandlers[Event, State](self._transition, self._handled)
         super().__init__(initial_state)
@@ -222,18 +221,8 @@ class Bloc(BlocBase[State], Generic[Event, State]):
 
         Raises `DuplicateHandlerError` where the very type has a handler already.
         """
-        if event_type in self._pipelines:
-            raise DuplicateHandlerError(
-                f"on({event_type.__name__}) was called multiple times. "
-                "There should only be a single event handler per event type."
-            )
-        self._pipelines[event_type] = Pipeline(
-            f"the events of {type(self).__name__}",
-            transformer or type(self).transformer,
-            partial(HandlerObservable, self._handlers, handler),
-            self._fail_pipeline,
-        )
-        self._routes.clear()
+        mapper = partial(HandlerObservable, self._handlers, handler)
+        self._pipelines.register(event_type, transformer or type(self).transformer, mapper)
 
     def add(self, event: Event) -> None:
         """Have an event handled, in a later turn of the loop; `on_event` is told of it here.
@@ -278,12 +267,8 @@ class Bloc(BlocBase[State], Generic[Event, State]):
     async def _close(self) -> None:
         self._handlers.stop_listening()
         await self._inbox.emptied.wait()
-        for pipeline in self._pipelines.values():
-            pipeline.complete()
-        for pipeline in self._pipelines.values():
-            await pipeline.drain()
-        for pipeline in self._pipelines.values():
-            pipeline.dispose()
+        await self._pipelines.drain()
+        self._pipelines.dispose()
         self._handlers.cancel()
         await self._handlers.wait_until_idle()
         await super()._close()
@@ -295,7 +280,7 @@ class Bloc(BlocBase[State], Generic[Event, State]):
     def _add(self, event: Event, *, while_closing: bool = False) -> None:
         """`add`; a subclass whose `_close` still has to take events in says `while_closing`."""
         self._bind_loop("add")
-        if not self._route(event):
+        if not self._pipelines.of(event):
             name = type(event).__name__
             raise MissingHandlerError(
                 f"add({name}) was called without a registered event handler. "
@@ -310,16 +295,9 @@ class Bloc(BlocBase[State], Generic[Event, State]):
             raise
         self._inbox.put(event)
 
-    def _route(self, event: Event) -> tuple[Pipeline[Any], ...]:
-        route = self._routes.get(type(event))
-        if route is None:
-            matching = (pipe for kind, pipe in self._pipelines.items() if isinstance(event, kind))
-            route = self._routes[type(event)] = tuple(matching)
-        return route
-
     def _deliver(self, event: Event) -> None:
         current_run.set(None)  # the handler that has added the event has no part in what follows
-        for pipeline in self._route(event):
+        for pipeline in self._pipelines.of(event):
             pipeline.push(event)
 
     def _transition(self, event: Event, state: State) -> None:
