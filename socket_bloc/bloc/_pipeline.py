@@ -10,7 +10,7 @@ from reactivex.abc import DisposableBase
 from reactivex.disposable import SingleAssignmentDisposable
 
 from socket_bloc.bloc._lane import Draining, EventMapper, EventTransformer
-from socket_bloc.bloc._scheduler import LoopScheduler
+from socket_bloc.bloc._loop import LoopScheduler
 from socket_bloc.bloc.broadcast import Broadcast
 from socket_bloc.bloc.errors import DuplicateHandlerError
 

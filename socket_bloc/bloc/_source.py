@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from reactivex import Observable
 
-from socket_bloc.bloc._scheduler import LoopScheduler
+from socket_bloc.bloc._loop import LoopScheduler
 
 __all__ = ["Source"]
 
