@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Generic, TypeVar
 
-from socket_bloc.bloc._batch import batch
+from socket_bloc.bloc._loop import time_slice
 
 __all__ = ["Inbox"]
 
@@ -33,7 +33,7 @@ class Inbox(Generic[Event]):
 
     def _run(self) -> None:
         try:
-            for _ in batch():
+            for _ in time_slice():
                 if not self._waiting:
                     break
                 context, event = self._waiting.popleft()

@@ -12,7 +12,7 @@ from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase
 from reactivex.disposable import Disposable
 
-from socket_bloc.bloc._batch import batch
+from socket_bloc.bloc._loop import time_slice
 
 __all__ = ["Draining", "EventMapper", "EventTransformer", "Lane"]
 
@@ -92,7 +92,7 @@ class Lane(DisposableBase, Generic[Event]):
             return
         self._is_advancing = True
         try:
-            for _ in batch():
+            for _ in time_slice():
                 if self._started or not self._waiting:
                     break
                 self._subscribe(self._waiting.popleft())

@@ -17,10 +17,9 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from reactivex import Observable
 
-from socket_bloc.bloc._closing import Closing
 from socket_bloc.bloc._inbox import Inbox
+from socket_bloc.bloc._loop import Closing, report, safely
 from socket_bloc.bloc._pipeline import Pipelines
-from socket_bloc.bloc._report import report, safely
 from socket_bloc.bloc._run import HandlerObservable, RunningHandlers, current_run
 from socket_bloc.bloc.broadcast import Broadcast
 from socket_bloc.bloc.change import Change

@@ -15,7 +15,7 @@ from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import Disposable
 
-from socket_bloc.bloc._report import report
+from socket_bloc.bloc._loop import report
 
 __all__ = ["Broadcast"]
 

@@ -22,7 +22,7 @@ from socket_bloc.bloc import (
     restartable,
     sequential,
 )
-from socket_bloc.bloc._batch import MAX_SECONDS, MAX_STEPS
+from socket_bloc.bloc._loop import MAX_SECONDS, MAX_STEPS
 from tests.socket_bloc.bloc.blocs import DONE, OneHandlerBloc, listen, until
 
 EVENTS = 100_000
