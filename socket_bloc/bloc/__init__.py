@@ -10,7 +10,7 @@ from __future__ import annotations
 from socket_bloc.bloc._lane import EventMapper, EventTransformer
 from socket_bloc.bloc.bloc import Bloc, BlocBase, BlocObserver
 from socket_bloc.bloc.broadcast import Broadcast
-from socket_bloc.bloc.change import Change
+from socket_bloc.bloc.change import Change, Transition
 from socket_bloc.bloc.cubit import Cubit
 from socket_bloc.bloc.emitter import Emitter, EventHandler
 from socket_bloc.bloc.errors import (
@@ -23,7 +23,6 @@ from socket_bloc.bloc.errors import (
 from socket_bloc.bloc.observer import MultiBlocObserver
 from socket_bloc.bloc.replay import Redo, ReplayBloc, ReplayCubit, ReplayEvent, Undo
 from socket_bloc.bloc.transformers import concurrent, debounce, droppable, restartable, sequential, throttle
-from socket_bloc.bloc.transition import Transition
 
 __all__ = [
     "Bloc",

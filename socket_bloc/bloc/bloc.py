@@ -22,11 +22,10 @@ from socket_bloc.bloc._loop import Closing, report, safely
 from socket_bloc.bloc._pipeline import Pipelines
 from socket_bloc.bloc._run import HandlerObservable, RunningHandlers, current_run
 from socket_bloc.bloc.broadcast import Broadcast
-from socket_bloc.bloc.change import Change
+from socket_bloc.bloc.change import Change, Transition
 from socket_bloc.bloc.emitter import EventHandler
 from socket_bloc.bloc.errors import BlocClosedError, BlocError, MissingHandlerError
 from socket_bloc.bloc.transformers import EventTransformer, concurrent
-from socket_bloc.bloc.transition import Transition
 
 __all__ = ["Bloc", "BlocBase", "BlocObserver"]
 

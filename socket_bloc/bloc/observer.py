@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from socket_bloc.bloc.bloc import Bloc, BlocBase, BlocObserver
-from socket_bloc.bloc.change import Change
-from socket_bloc.bloc.transition import Transition
+from socket_bloc.bloc.change import Change, Transition
 
 __all__ = ["MultiBlocObserver"]
 
