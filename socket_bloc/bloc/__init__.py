@@ -7,7 +7,6 @@ Tests of a bloc are written with `socket_bloc.bloc.testing`.
 
 from __future__ import annotations
 
-from socket_bloc.bloc._lane import EventMapper, EventTransformer
 from socket_bloc.bloc.bloc import Bloc, BlocBase, BlocObserver
 from socket_bloc.bloc.broadcast import Broadcast
 from socket_bloc.bloc.change import Change, Transition
@@ -22,7 +21,16 @@ from socket_bloc.bloc.errors import (
 )
 from socket_bloc.bloc.observer import MultiBlocObserver
 from socket_bloc.bloc.replay import Redo, ReplayBloc, ReplayCubit, ReplayEvent, Undo
-from socket_bloc.bloc.transformers import concurrent, debounce, droppable, restartable, sequential, throttle
+from socket_bloc.bloc.transformers import (
+    EventMapper,
+    EventTransformer,
+    concurrent,
+    debounce,
+    droppable,
+    restartable,
+    sequential,
+    throttle,
+)
 
 __all__ = [
     "Bloc",

@@ -9,10 +9,10 @@ from typing import Any, Generic, TypeVar
 from reactivex.abc import DisposableBase
 from reactivex.disposable import SingleAssignmentDisposable
 
-from socket_bloc.bloc._lane import Draining, EventMapper, EventTransformer
 from socket_bloc.bloc._loop import LoopScheduler
 from socket_bloc.bloc.broadcast import Broadcast
 from socket_bloc.bloc.errors import DuplicateHandlerError
+from socket_bloc.bloc.transformers import DrainsOnClose, EventMapper, EventTransformer
 
 __all__ = ["Pipeline", "Pipelines"]
 
@@ -93,7 +93,7 @@ class Pipeline(Generic[Event]):
 
     async def drain(self) -> None:
         """If the transformer is `sequential`, wait for the events that are in."""
-        if isinstance(self._handled, Draining):
+        if isinstance(self._handled, DrainsOnClose):
             await self._ended.wait()
 
     def dispose(self) -> None:
