@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from uuid import uuid4
 
-from socket_bloc.bloc import Cubit
+from socket_bloc.bloc import BlocClosedError, Cubit
 from socket_bloc.events import SocketSendDataEvent
 from socket_bloc.order import Order, OrderEntry
 from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
@@ -111,12 +111,14 @@ class OrdersCubit(Cubit[Orders]):
         self._subscription = bloc.stream.subscribe(self._on_state)
 
     def send(self, order_status: OrderStatus) -> str:
-        """Send a status by the bloc; it is pending from here on. Gives its message id.
+        """Send a status by the bloc, and return its message id; it is pending from here on.
 
-        Raises `BlocClosedError`. Whether this user may send it is for `OrderFlow.check` to say before.
+        Raises what `SocketBloc.send_order_status` raises: then nothing is sent, and nothing pending.
         """
+        if self.is_closed:
+            raise BlocClosedError("these orders are closed; send the status by their bloc")
         message_id = uuid4().hex
-        self._bloc.add(SocketSendDataEvent(order_status, message_id))
+        self._bloc.send_order_status(order_status, message_id=message_id)
         order = _with_parties(self.state, order_status, self._bloc.user_id, self._bloc.type)
         self.emit(self.state.with_order(order.with_pending(message_id, order_status, in_flight=True)))
         return message_id

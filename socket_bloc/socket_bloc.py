@@ -109,12 +109,12 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         """Whether the relay has welcomed this user on the connection that there is now."""
         return self._socket.is_connected
 
-    def send_order_status(self, order_status: OrderStatus) -> None:
-        """Send a status; its outcome comes as a state.
+    def send_order_status(self, order_status: OrderStatus, *, message_id: str | None = None) -> None:
+        """Send a status; its outcome comes as a state, under a new `message_id` unless one is given.
 
         Raises `InvalidOrderStatusError`, `BlocClosedError`.
         """
-        self._send(order_status, uuid4().hex)
+        self._send(order_status, uuid4().hex if message_id is None else message_id)
 
     async def submit(
         self, order_status: OrderStatus, *, message_id: str | None = None

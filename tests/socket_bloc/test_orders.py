@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from server_stub import Server
 from socket_bloc import (
+    BlocClosedError,
     ClientType,
+    InvalidOrderStatusError,
+    MemoryOutbox,
     Orders,
     OrdersCubit,
     OrderStatus,
     RejectionCode,
+    Send,
     SocketBloc,
     SocketConnectState,
     SocketDataQueuedState,
@@ -21,6 +27,7 @@ from socket_bloc import (
     StatusCode,
 )
 from socket_bloc.orders import fold
+from tests.socket_bloc.conftest import MakeBloc
 from tests.socket_bloc.simulation import AT
 from tests.socket_bloc.waiting import connected
 
@@ -126,3 +133,45 @@ async def test_a_cubit_follows_its_bloc_until_it_is_closed(
         assert cubit.state.get("another").role is ClientType.CLIENT
     await client.submit(OrderStatus.of(StatusCode.CANCELLED, order_id=order_id))
     assert cubit.state.get(order_id).current_status == StatusCode.ACCEPTED
+
+
+async def test_a_status_that_the_user_may_not_send_raises_and_is_never_pending(make_bloc: MakeBloc) -> None:
+    outbox = MemoryOutbox()
+    client = make_bloc("c-17", ClientType.CLIENT, outbox=outbox)
+    async with OrdersCubit(client) as cubit:
+        with pytest.raises(InvalidOrderStatusError, match="the serviceman") as caught:
+            cubit.send(ACCEPTED.model_copy(update={"sender_id": None}))
+        assert caught.value.field == "order_status_as_int"
+        assert cubit.state.by_id == {}
+    assert not [*outbox]
+
+
+async def test_a_sent_status_is_in_the_outbox_and_pending_before_send_returns(make_bloc: MakeBloc) -> None:
+    outbox = MemoryOutbox()
+    client = make_bloc("c-17", ClientType.CLIENT, outbox=outbox)
+    async with OrdersCubit(client) as cubit:
+        told = await connected(client)
+        message_id = cubit.send(PLACED)
+        assert [*outbox] == [Send(message_id, PLACED)]
+        assert cubit.state.get("o-1").in_flight == {message_id}
+        sent = await told.until(SocketDataSentState)
+        assert sent.message_id == message_id
+        assert cubit.state.get("o-1").pending == {}
+
+
+async def test_what_is_sent_without_a_socket_is_not_pending_for_long(client: SocketBloc) -> None:
+    async with OrdersCubit(client) as cubit:
+        cubit.send(PLACED)
+        await client.wait_until_idle()
+        assert cubit.state.by_id == {}
+
+
+@pytest.mark.parametrize("closed", ["bloc", "cubit"])
+async def test_nothing_is_sent_once_the_bloc_or_the_cubit_is_closed(make_bloc: MakeBloc, closed: str) -> None:
+    outbox = MemoryOutbox()
+    client = make_bloc("c-17", ClientType.CLIENT, outbox=outbox)
+    async with OrdersCubit(client) as cubit:
+        await (client if closed == "bloc" else cubit).close()
+        with pytest.raises(BlocClosedError):
+            cubit.send(PLACED)
+    assert not [*outbox]

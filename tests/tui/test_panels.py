@@ -245,6 +245,18 @@ async def test_an_action_is_shown_as_sent_until_its_outcome_is_known(
         assert "→" not in text_of(app)
 
 
+async def test_a_status_that_may_not_be_sent_says_why_and_the_app_goes_on(client: Running) -> None:
+    panel = client.app.query_one(ClientPanel)
+    panel.send(OrderStatus.of(StatusCode.ACCEPTED, order_id="o-1"))
+    await client.shows("✗ accepted: not sent: order_status_as_int: ACCEPTED is sent by the serviceman")
+    await until(client.pilot, lambda: client.notices)
+    assert client.notices[0].startswith("accepted: not sent")
+    await client.bloc.close()
+    panel.send(OrderStatus.of(StatusCode.PLACED, order_id="o-1", receiver_id="s-4"))
+    await client.shows("✗ placed: not sent: this bloc is closed")
+    assert client.orders.state.by_id == {}
+
+
 async def test_a_replay_that_takes_its_time_is_one_piece_of_news_about_what_still_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

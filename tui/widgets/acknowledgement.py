@@ -51,6 +51,10 @@ class Acknowledgement(BlocNode, Static):
         self._own[message_id] = order_status
         self._say("→", "$text-warning", order_status, "sent, not yet committed")
 
+    def not_sent(self, order_status: OrderStatus, error: Exception) -> None:
+        """Show why what the user has just done was not sent."""
+        self._complain(order_status, "not sent", one_line(str(error)))
+
     def _on_state(self, state: SocketState) -> None:
         match state:
             case SocketDataQueuedState(order_status, message_id) if message_id in self._own:

@@ -20,7 +20,9 @@ from textual.widgets import Label
 
 from socket_bloc import (
     ORDER_FLOW,
+    BlocClosedError,
     ClientType,
+    InvalidOrderStatusError,
     Order,
     Orders,
     OrdersCubit,
@@ -199,9 +201,14 @@ class RolePanel(BlocNode, Vertical):
             self._bloc.add(SocketConnectEvent())
 
     def send(self, order_status: OrderStatus) -> None:
-        """Send a status; the line at the bottom tells what becomes of it."""
-        message_id = self._orders.send(order_status)
-        self.query_one(Acknowledgement).sent(message_id, order_status)
+        """Send a status; the line at the bottom tells what becomes of it, also if it may not be sent."""
+        acknowledgement = self.query_one(Acknowledgement)
+        try:
+            message_id = self._orders.send(order_status)
+        except (InvalidOrderStatusError, BlocClosedError) as error:
+            acknowledgement.not_sent(order_status, error)
+        else:
+            acknowledgement.sent(message_id, order_status)
 
     def _begin(self, step: Step) -> None:
         """Ask what there is to ask, and send."""
