@@ -16,9 +16,10 @@ from enum import Enum, auto
 from typing import Final, TypeVar
 
 from server_stub.commit_thread import CommitThread
-from server_stub.ledger import Ledger, LedgerError, Outcome
+from server_stub.ledger import Ledger
 from server_stub.observer import Watch
-from server_stub.records import Draft, Entry
+from server_stub.records import Draft, Entry, Outcome
+from server_stub.store import LedgerError
 from socket_bloc.order_status import Rejection, RejectionCode
 
 __all__ = ["GroupCommit"]

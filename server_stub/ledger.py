@@ -10,119 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple, Protocol
 
-from server_stub.records import Draft, Entry, User
+from server_stub.records import Draft, Entry, Feed, Outcome, Repeated, User
+from server_stub.store import Store
 from socket_bloc.order_flow import OrderFlow, OrderRecord
 from socket_bloc.order_status import ClientType, Rejection, RejectionCode
 
-__all__ = ["Feed", "Ledger", "LedgerError", "Outcome", "Repeated", "Store"]
-
-
-class LedgerError(Exception):
-    """The database did not do what it was asked; one line says what."""
-
-
-class Repeated(NamedTuple):
-    """The draft had been committed before, as this entry."""
-
-    entry: Entry
-
-
-Outcome = Entry | Repeated | Rejection
-"""What becomes of a draft: an entry of its own, or an older one, or nothing."""
-
-
-class Feed(NamedTuple):
-    """Where a connection starts in its user's feed, as its `welcome` says it."""
-
-    after: int
-    head: int
-    resumed: bool
-
-
-class Store(Protocol):
-    """A database that holds the entries. What talks to it may raise `LedgerError`.
-
-    `begin`, `order`, `entry`, `head`, `stage`, `touch` and `write` make up a transaction, which sees what
-    it has staged itself. `commit` ends it, and then either `settle` or `rollback` is called. `merge` is
-    housekeeping between two transactions. `commit` and `merge` may run in another thread, while nothing
-    but the readers is called: `committed_head`, `feed` and `oldest_open`, which see what is settled.
-    """
-
-    @property
-    def epoch(self) -> str:
-        """The name of the database."""
-        ...
-
-    def begin(self, drafts: Sequence[Draft]) -> None:
-        """Begin the transaction that is to judge `drafts`; there is no other writer until it ends."""
-        ...
-
-    def order(self, order_id: str) -> OrderRecord | None:
-        """The order of this id."""
-        ...
-
-    def entry(self, sender: User, message_id: str) -> Entry | None:
-        """What `sender` has sent under this message id, which is that of a draft."""
-        ...
-
-    def head(self, user: User) -> int:
-        """The last number of the feed of `user`; 0 where it is empty."""
-        ...
-
-    def stage(self, entry: Entry, order: OrderRecord, *, is_open: bool) -> None:
-        """Add an entry, and what it makes of its order; `is_open` says whether anything may follow."""
-        ...
-
-    def touch(self) -> None:
-        """Write what means nothing, to find out whether the database takes it."""
-        ...
-
-    def write(self) -> None:
-        """Write what was staged into the transaction."""
-        ...
-
-    def commit(self) -> None:
-        """Make the transaction durable."""
-        ...
-
-    def settle(self) -> None:
-        """Show the readers what was committed."""
-        ...
-
-    def rollback(self) -> None:
-        """Forget what was staged."""
-        ...
-
-    @property
-    def wants_merge(self) -> bool:
-        """Whether it is time for `merge`."""
-        ...
-
-    def merge(self) -> None:
-        """Do what housekeeping there is to do. `merged` is called after it, if it has not failed."""
-        ...
-
-    def merged(self) -> None:
-        """Take note that `merge` has done its work."""
-        ...
-
-    def committed_head(self, user: User) -> int:
-        """The last number of the feed of `user`; 0 where it is empty."""
-        ...
-
-    def feed(self, user: User, after: int, limit: int) -> list[Entry]:
-        """At most `limit` entries of the feed of `user`, those that follow number `after`."""
-        ...
-
-    def oldest_open(self, user: User) -> int | None:
-        """The number in the feed of `user` at which the oldest of their open orders began."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the database."""
-        ...
+__all__ = ["Ledger"]
 
 
 def _now() -> int:

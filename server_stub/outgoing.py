@@ -11,8 +11,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring as quote
 from typing import Final
 
-from server_stub.ledger import Feed
-from server_stub.records import Entry, User
+from server_stub.records import Entry, Feed, User
 from socket_bloc.frames import RejectedFrame, WelcomeFrame
 from socket_bloc.order_status import Rejection
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from socket_bloc.order_status import ClientType, OrderStatus, Rejection
 
-__all__ = ["Draft", "Entry", "User"]
+__all__ = ["Draft", "Entry", "Feed", "Outcome", "Repeated", "User"]
 
 
 class User(NamedTuple):
@@ -69,3 +69,21 @@ class Entry(NamedTuple):
             and wanted.message == self.message
             and wanted.receiver_id in (None, self.receiver.user_id)
         )
+
+
+class Repeated(NamedTuple):
+    """The draft had been committed before, as this entry."""
+
+    entry: Entry
+
+
+Outcome = Entry | Repeated | Rejection
+"""What becomes of a draft: an entry of its own, or an older one, or nothing."""
+
+
+class Feed(NamedTuple):
+    """Where a connection starts in its user's feed, as its `welcome` says it."""
+
+    after: int
+    head: int
+    resumed: bool

@@ -21,7 +21,7 @@ from websockets.http11 import Request
 from server_stub.connection import Connection
 from server_stub.deadlines import Deadlines
 from server_stub.http import PATH, HttpError, admit, check_target, plain_response, unavailable
-from server_stub.ledger import Ledger, LedgerError
+from server_stub.ledger import Ledger
 from server_stub.listening import BACKLOG, StartError, bind, capacity
 from server_stub.metrics import CONTENT_TYPE, Metrics
 from server_stub.observer import RelayObserver, Watch
@@ -30,6 +30,7 @@ from server_stub.relay import Relay
 from server_stub.settings import Settings
 from server_stub.sqlite import SqliteStore
 from server_stub.sqlite_file import sqlite_path
+from server_stub.store import LedgerError
 from socket_bloc.frames import CloseCode
 from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
 

@@ -10,10 +10,11 @@ import pytest
 
 from server_stub import group_commit
 from server_stub.group_commit import GroupCommit
-from server_stub.ledger import Ledger, LedgerError, Outcome, Repeated
+from server_stub.ledger import Ledger
 from server_stub.observer import RelayObserver, Watch
-from server_stub.records import Draft, Entry
+from server_stub.records import Draft, Entry, Outcome, Repeated
 from server_stub.sqlite import SqliteStore
+from server_stub.store import LedgerError
 from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import Rejection, RejectionCode, StatusCode
 from tests.server_stub.support import CLIENT, SERVICEMAN, draft

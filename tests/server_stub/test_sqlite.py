@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from server_stub import sqlite
-from server_stub.ledger import Ledger, LedgerError, Repeated
-from server_stub.records import User
+from server_stub.ledger import Ledger
+from server_stub.records import Repeated, User
 from server_stub.sqlite import SqliteStore
+from server_stub.store import LedgerError
 from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import ClientType, StatusCode
 from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, draft
