@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from server_stub.admission import Admission
 from server_stub.connection import Connection
 from server_stub.group_commit import GroupCommit
-from server_stub.http import Admission
 from server_stub.ledger import Ledger
 from server_stub.observer import Watch
 from server_stub.outgoing import status_without_seq

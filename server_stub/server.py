@@ -18,9 +18,10 @@ from typing import Final
 
 from websockets.http11 import Request
 
+from server_stub.admission import admit
 from server_stub.connection import Connection
 from server_stub.deadlines import Deadlines
-from server_stub.http import PATH, HttpError, admit, check_target, plain_response, unavailable
+from server_stub.http import PATH, HttpError, check_target, plain_response, unavailable
 from server_stub.ledger import Ledger
 from server_stub.listening import BACKLOG, StartError, bind, capacity
 from server_stub.metrics import CONTENT_TYPE, Metrics

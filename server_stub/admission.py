@@ -1,0 +1,89 @@
+"""Who may come in: the handshake table of docs/protocol.md. No I/O.
+
+Its rows are checked from the top, and the first that fails is the answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qsl
+
+from websockets.http11 import Request, Response
+
+from server_stub.auth import IdentityError, identify
+from server_stub.http import HttpError, unavailable
+from server_stub.records import User
+from socket_bloc.frames import SUBPROTOCOL
+
+__all__ = ["Admission", "admit"]
+
+_SINCE: Final = re.compile(r"[0-9]{1,19}")
+_MAX_PARAMETERS: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """One who may come in: the user, what they have of their feed, and the response that opens."""
+
+    user: User
+    since: int | None
+    epoch: str | None
+    response: Response
+
+
+def admit(
+    request: Request,
+    handshake: Callable[[Request], Response],
+    *,
+    closed: str | None,
+    allowed_origins: frozenset[str],
+) -> Admission:
+    """Judge a WebSocket handshake for `PATH`. Raises `HttpError`.
+
+    `handshake` is the protocol's own judgement; `closed` says why nobody comes in now, if so.
+    """
+    response = handshake(request)
+    if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+        reason = response.body.decode().partition("\n")[0]
+        status = HTTPStatus(response.status_code)
+        raise HttpError(status, reason, {"Upgrade": "websocket"} if status == 426 else None)
+    if closed is not None:
+        raise unavailable(closed)
+    _check_origin(request, allowed_origins)
+    query = _query(request)
+    try:
+        user = identify(query)
+    except IdentityError as error:
+        raise HttpError(HTTPStatus.BAD_REQUEST, str(error)) from None
+    since = query.get("since")
+    if since is not None and not _SINCE.fullmatch(since):
+        raise HttpError(HTTPStatus.BAD_REQUEST, "since must have 1 to 19 ASCII digits")
+    if "Sec-WebSocket-Protocol" in request.headers and "Sec-WebSocket-Protocol" not in response.headers:
+        raise HttpError(HTTPStatus.BAD_REQUEST, f"the subprotocol spoken here is {SUBPROTOCOL}")
+    return Admission(user, None if since is None else int(since), query.get("epoch"), response)
+
+
+def _check_origin(request: Request, allowed_origins: frozenset[str]) -> None:
+    origin = request.headers.get("Origin")  # only one: the handshake has seen to it
+    if origin is not None and origin not in allowed_origins:
+        raise HttpError(HTTPStatus.FORBIDDEN, "this Origin is not allowed here")
+
+
+def _query(request: Request) -> dict[str, str]:
+    text = request.path.partition("?")[2]
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS)
+    except UnicodeDecodeError:
+        raise HttpError(HTTPStatus.BAD_REQUEST, "the query must be UTF-8") from None
+    except ValueError:
+        raise HttpError(HTTPStatus.BAD_REQUEST, "the query has too many parameters") from None
+    query = dict(pairs)
+    if len(query) != len(pairs):
+        raise HttpError(HTTPStatus.BAD_REQUEST, "the query names a parameter twice")
+    if "token" in query:
+        raise HttpError(HTTPStatus.BAD_REQUEST, "a token never stands in the query")
+    return query
