@@ -6,10 +6,10 @@ speaks.
 
 from __future__ import annotations
 
-from server_stub.listening import StartError
 from server_stub.observer import RelayObserver
 from server_stub.records import Entry, User
 from server_stub.server import Server, serve
 from server_stub.settings import Settings
+from server_stub.wire.listening import StartError
 
 __all__ = ["Entry", "RelayObserver", "Server", "Settings", "StartError", "User", "serve"]

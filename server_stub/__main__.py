@@ -11,10 +11,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from server_stub.listening import StartError, raise_file_limit
 from server_stub.logs import configure_logs
 from server_stub.server import serve
 from server_stub.settings import Settings, SettingsError, read_settings
+from server_stub.wire.listening import StartError, raise_file_limit
 
 __all__ = ["main"]
 

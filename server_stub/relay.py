@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from server_stub.admission import Admission
-from server_stub.connection import Connection
 from server_stub.group_commit import GroupCommit
 from server_stub.ledger import Ledger
 from server_stub.observer import Watch
@@ -13,6 +12,7 @@ from server_stub.outgoing import status_without_seq
 from server_stub.rate_limit import RateLimit
 from server_stub.records import Entry, User
 from server_stub.session import Services, Session
+from server_stub.wire.connection import Connection
 from socket_bloc.order_flow import OrderFlow
 
 __all__ = ["Relay"]

@@ -19,11 +19,7 @@ from typing import Final
 from websockets.http11 import Request
 
 from server_stub.admission import admit
-from server_stub.connection import Connection
-from server_stub.deadlines import Deadlines
-from server_stub.http import PATH, HttpError, check_target, plain_response, unavailable
 from server_stub.ledger import Ledger
-from server_stub.listening import BACKLOG, StartError, bind, capacity
 from server_stub.metrics import CONTENT_TYPE, Metrics
 from server_stub.observer import RelayObserver, Watch
 from server_stub.rate_limit import RateLimit
@@ -32,6 +28,10 @@ from server_stub.settings import Settings
 from server_stub.sqlite import SqliteStore
 from server_stub.sqlite_file import sqlite_path
 from server_stub.store import LedgerError
+from server_stub.wire.connection import Connection
+from server_stub.wire.deadlines import Deadlines
+from server_stub.wire.http import PATH, HttpError, check_target, plain_response, unavailable
+from server_stub.wire.listening import BACKLOG, StartError, bind, capacity
 from socket_bloc.frames import CloseCode
 from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
 

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from server_stub.connection import Connection
 from server_stub.group_commit import GroupCommit
 from server_stub.incoming import Unreadable, read_frame
 from server_stub.ledger import Ledger
@@ -22,6 +21,7 @@ from server_stub.outgoing import rejected_frame, status_frame, status_without_se
 from server_stub.rate_limit import RateLimit, TokenBucket
 from server_stub.records import Draft, Entry, Feed, Outcome, Repeated, User
 from server_stub.store import LedgerError
+from server_stub.wire.connection import Connection
 from socket_bloc.frames import CloseCode
 from socket_bloc.order_flow import OrderFlow
 from socket_bloc.order_status import Rejection, RejectionCode

@@ -6,9 +6,9 @@ import pytest
 from websockets.http11 import Request
 
 from server_stub.admission import Admission, admit
-from server_stub.http import HttpError
-from server_stub.protocol import RelayProtocol, RequestReader
 from server_stub.records import User
+from server_stub.wire.http import HttpError
+from server_stub.wire.protocol import RelayProtocol, RequestReader
 from socket_bloc.order_status import ClientType
 from tests.server_stub.support import handshake_request
 

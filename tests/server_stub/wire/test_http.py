@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from server_stub.http import HttpError, check_target, plain_response, refuse_unreadable, unavailable
+from server_stub.wire.http import HttpError, check_target, plain_response, refuse_unreadable, unavailable
 
 
 @pytest.mark.parametrize(

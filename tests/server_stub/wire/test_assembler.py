@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from websockets.frames import Frame, Opcode
 
-from server_stub.assembler import Assembler, MessageError
+from server_stub.wire.assembler import Assembler, MessageError
 from socket_bloc.frames import MAX_FRAGMENTS, MAX_FRAME_SIZE, CloseCode
 
 

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from server_stub.deadlines import TURN, Deadlines
+from server_stub.wire.deadlines import TURN, Deadlines
 from tests.server_stub.support import Clock
 
 

@@ -17,7 +17,7 @@ from websockets.protocol import SEND_EOF
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from server_stub.http import HttpError, refuse_unreadable
+from server_stub.wire.http import HttpError, refuse_unreadable
 from socket_bloc.frames import MAX_FRAME_SIZE, SUBPROTOCOL
 
 __all__ = ["NO_CLOSE_FRAME", "RelayProtocol", "RequestReader", "text_frame"]

@@ -15,9 +15,9 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN, SEND_EOF
 
-from server_stub.assembler import Assembler, MessageError
-from server_stub.deadlines import Deadlines
-from server_stub.protocol import RelayProtocol, RequestReader, text_frame
+from server_stub.wire.assembler import Assembler, MessageError
+from server_stub.wire.deadlines import Deadlines
+from server_stub.wire.protocol import RelayProtocol, RequestReader, text_frame
 from socket_bloc.frames import CloseCode
 
 __all__ = ["Connection", "Guest", "Host"]

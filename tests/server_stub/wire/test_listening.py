@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from server_stub import listening
-from server_stub.listening import StartError, bind, capacity, raise_file_limit
+from server_stub.wire import listening
+from server_stub.wire.listening import StartError, bind, capacity, raise_file_limit
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])

@@ -11,7 +11,7 @@ from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
-from server_stub.connection import (
+from server_stub.wire.connection import (
     CLOSE_TIMEOUT,
     HANDSHAKE_TIMEOUT,
     MAX_WRITE_BUFFER,
@@ -20,8 +20,8 @@ from server_stub.connection import (
     STALL_TIMEOUT,
     Connection,
 )
-from server_stub.deadlines import TURN, Deadlines
-from server_stub.http import plain_response, unavailable
+from server_stub.wire.deadlines import TURN, Deadlines
+from server_stub.wire.http import plain_response, unavailable
 from tests.server_stub.support import Clock, FakeTransport, client_frame, handshake_request
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA

@@ -9,7 +9,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import OPEN, SEND_EOF
 from websockets.uri import parse_uri
 
-from server_stub.protocol import MAX_REQUEST, RelayProtocol, RequestReader, text_frame
+from server_stub.wire.protocol import MAX_REQUEST, RelayProtocol, RequestReader, text_frame
 from tests.server_stub.support import client_frame, handshake_request
 
 
