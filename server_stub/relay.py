@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from server_stub.admission import Admission
 from server_stub.group_commit import GroupCommit
+from server_stub.handshake.admission import Admission
 from server_stub.ledger import Ledger
 from server_stub.observer import Watch
 from server_stub.outgoing import status_without_seq

@@ -18,7 +18,7 @@ from typing import Final
 
 from websockets.http11 import Request
 
-from server_stub.admission import admit
+from server_stub.handshake.admission import admit
 from server_stub.ledger import Ledger
 from server_stub.metrics import CONTENT_TYPE, Metrics
 from server_stub.observer import RelayObserver, Watch

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from websockets.http11 import Request, Response
 
-from server_stub.auth import IdentityError, identify
+from server_stub.handshake.identity import IdentityError, identify
 from server_stub.records import User
 from server_stub.wire.http import HttpError, unavailable
 from socket_bloc.frames import SUBPROTOCOL

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from server_stub.auth import IdentityError, identify
+from server_stub.handshake.identity import IdentityError, identify
 from server_stub.records import User
 from socket_bloc.order_status import ClientType
 

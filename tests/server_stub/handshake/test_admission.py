@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from websockets.http11 import Request
 
-from server_stub.admission import Admission, admit
+from server_stub.handshake.admission import Admission, admit
 from server_stub.records import User
 from server_stub.wire.http import HttpError
 from server_stub.wire.protocol import RelayProtocol, RequestReader
