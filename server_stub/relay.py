@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from server_stub.frames.outgoing import status_without_seq
 from server_stub.group_commit import GroupCommit
 from server_stub.handshake.admission import Admission
 from server_stub.ledger import Ledger
 from server_stub.observer import Watch
-from server_stub.outgoing import status_without_seq
 from server_stub.rate_limit import RateLimit
 from server_stub.records import Entry, User
 from server_stub.session import Services, Session

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from server_stub.frames.incoming import Unreadable, read_frame
+from server_stub.frames.outgoing import rejected_frame, status_frame, status_without_seq, welcome_frame
 from server_stub.group_commit import GroupCommit
-from server_stub.incoming import Unreadable, read_frame
 from server_stub.ledger import Ledger
 from server_stub.observer import Watch
-from server_stub.outgoing import rejected_frame, status_frame, status_without_seq, welcome_frame
 from server_stub.rate_limit import RateLimit, TokenBucket
 from server_stub.records import Draft, Entry, Feed, Outcome, Repeated, User
 from server_stub.store import LedgerError

@@ -9,10 +9,10 @@ from typing import Any, cast
 import pytest
 
 from server_stub import session as session_module
+from server_stub.frames.outgoing import status_without_seq
 from server_stub.group_commit import Reply
 from server_stub.ledger import Ledger
 from server_stub.observer import RelayObserver, Watch
-from server_stub.outgoing import status_without_seq
 from server_stub.rate_limit import RateLimit
 from server_stub.records import Draft, Entry, Feed, Repeated
 from server_stub.session import Services, Session

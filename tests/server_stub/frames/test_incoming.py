@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server_stub.incoming import Unreadable, read_frame
+from server_stub.frames.incoming import Unreadable, read_frame
 from socket_bloc.frames import SendFrame
 from socket_bloc.order_status import RejectionCode
 from tests.server_stub.support import send_frame

@@ -6,7 +6,13 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from server_stub.strict_json import JsonError, JsonObject, is_message_id, read_object, salvage_message_id
+from server_stub.frames.strict_json import (
+    JsonError,
+    JsonObject,
+    is_message_id,
+    read_object,
+    salvage_message_id,
+)
 from socket_bloc.frames import SendFrame
 from socket_bloc.order_status import Rejection, RejectionCode
 

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server_stub.outgoing import rejected_frame, status_frame, status_without_seq, welcome_frame
+from server_stub.frames.outgoing import rejected_frame, status_frame, status_without_seq, welcome_frame
 from server_stub.records import Entry, Feed
 from socket_bloc.frames import StatusFrame
 from socket_bloc.order_status import ClientType, OrderStatus, Rejection, RejectionCode

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server_stub.strict_json import JsonError, is_message_id, read_object, salvage_message_id
+from server_stub.frames.strict_json import JsonError, is_message_id, read_object, salvage_message_id
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=10)
 _JSON = st.recursive(
