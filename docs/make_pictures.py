@@ -91,7 +91,11 @@ def same_world() -> Generator[Clock]:
         stack.enter_context(patch.dict(os.environ, {"TZ": "UTC"}))
         os.environ.pop("NO_COLOR", None)
         time.tzset()
-        for name in ("tui.widgets.text.datetime", "socket_bloc.socket.datetime", "server_stub.ledger.time"):
+        for name in (
+            "tui.widgets.text.datetime",
+            "socket_bloc.socket.datetime",
+            "server_stub.ledger.ledger.time",
+        ):
             stack.enter_context(patch(name, clock))
         stack.enter_context(patch("tui.play.uuid4", lambda: SimpleNamespace(hex=TAP)))
         stack.enter_context(patch("random.random", lambda: 0.5))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from server_stub.frames.outgoing import status_without_seq
-from server_stub.group_commit import GroupCommit
 from server_stub.handshake.admission import Admission
-from server_stub.ledger import Ledger
+from server_stub.ledger.group_commit import GroupCommit
+from server_stub.ledger.ledger import Ledger
 from server_stub.observer import Watch
 from server_stub.rate_limit import RateLimit
 from server_stub.records import Entry, User

@@ -19,15 +19,15 @@ from typing import Final
 from websockets.http11 import Request
 
 from server_stub.handshake.admission import admit
-from server_stub.ledger import Ledger
+from server_stub.ledger.ledger import Ledger
+from server_stub.ledger.sqlite.file import sqlite_path
+from server_stub.ledger.sqlite.store import SqliteStore
+from server_stub.ledger.store import LedgerError
 from server_stub.metrics import CONTENT_TYPE, Metrics
 from server_stub.observer import RelayObserver, Watch
 from server_stub.rate_limit import RateLimit
 from server_stub.relay import Relay
 from server_stub.settings import Settings
-from server_stub.sqlite import SqliteStore
-from server_stub.sqlite_file import sqlite_path
-from server_stub.store import LedgerError
 from server_stub.wire.connection import Connection
 from server_stub.wire.deadlines import Deadlines
 from server_stub.wire.http import PATH, HttpError, check_target, plain_response, unavailable

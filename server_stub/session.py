@@ -15,12 +15,12 @@ from typing import Final, assert_never
 
 from server_stub.frames.incoming import Unreadable, read_frame
 from server_stub.frames.outgoing import rejected_frame, status_frame, status_without_seq, welcome_frame
-from server_stub.group_commit import GroupCommit
-from server_stub.ledger import Ledger
+from server_stub.ledger.group_commit import GroupCommit
+from server_stub.ledger.ledger import Ledger
+from server_stub.ledger.store import LedgerError
 from server_stub.observer import Watch
 from server_stub.rate_limit import RateLimit, TokenBucket
 from server_stub.records import Draft, Entry, Feed, Outcome, Repeated, User
-from server_stub.store import LedgerError
 from server_stub.wire.connection import Connection
 from socket_bloc.frames import CloseCode
 from socket_bloc.order_flow import OrderFlow

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from server_stub.sqlite_file import sqlite_path
+from server_stub.ledger.sqlite.file import sqlite_path
 
 __all__ = ["Settings", "SettingsError", "read_settings"]
 

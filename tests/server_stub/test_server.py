@@ -12,8 +12,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from server_stub import RelayObserver, Server, Settings, StartError, User, serve, server
+from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.records import Entry
-from server_stub.sqlite import SqliteStore
 from server_stub.wire.listening import Capacity
 from socket_bloc.frames import SendFrame
 from socket_bloc.order_flow import ORDER_FLOW, OrderFlow

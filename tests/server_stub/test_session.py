@@ -10,14 +10,14 @@ import pytest
 
 from server_stub import session as session_module
 from server_stub.frames.outgoing import status_without_seq
-from server_stub.group_commit import Reply
-from server_stub.ledger import Ledger
+from server_stub.ledger.group_commit import Reply
+from server_stub.ledger.ledger import Ledger
+from server_stub.ledger.sqlite.store import SqliteStore
+from server_stub.ledger.store import LedgerError
 from server_stub.observer import RelayObserver, Watch
 from server_stub.rate_limit import RateLimit
 from server_stub.records import Draft, Entry, Feed, Repeated
 from server_stub.session import Services, Session
-from server_stub.sqlite import SqliteStore
-from server_stub.store import LedgerError
 from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import Rejection, RejectionCode
 from tests.server_stub.support import CLIENT, draft, send_frame

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from server_stub.ledger import Ledger
-from server_stub.store import LedgerError
+from server_stub.ledger.ledger import Ledger
+from server_stub.ledger.store import LedgerError
 from socket_bloc.socket_bloc import SocketBloc
 from tests.tui.diagram import AFTER_THE_BRANCH, BOTH_ORDERS, DIAGRAM
 from tui.sequence import Sequence, as_mermaid

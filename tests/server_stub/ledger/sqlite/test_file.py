@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from server_stub.sqlite_file import open_sqlite_file, sqlite_path
-from server_stub.store import LedgerError
+from server_stub.ledger.sqlite.file import open_sqlite_file, sqlite_path
+from server_stub.ledger.store import LedgerError
 
 
 @pytest.fixture

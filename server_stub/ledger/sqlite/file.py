@@ -14,7 +14,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from server_stub.store import LedgerError
+from server_stub.ledger.store import LedgerError
 
 __all__ = ["SqliteFile", "open_sqlite_file", "sqlite_path"]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from server_stub.commit_thread import CommitThread
+from server_stub.ledger.commit_thread import CommitThread
 
 
 async def test_jobs_run_one_after_the_other_in_another_thread_and_are_reported_in_the_loop() -> None:

@@ -10,10 +10,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from server_stub.ledger import Ledger
+from server_stub.ledger.ledger import Ledger
+from server_stub.ledger.sqlite.store import SqliteStore
+from server_stub.ledger.store import LedgerError
 from server_stub.records import Draft, Entry, Feed, Outcome, Repeated, User
-from server_stub.sqlite import SqliteStore
-from server_stub.store import LedgerError
 from socket_bloc.order_flow import ORDER_FLOW, OrderRecord
 from socket_bloc.order_status import ClientType, Rejection, RejectionCode, StatusCode
 from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, draft

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final
 
-from server_stub import sqlite_statements as sql
-from server_stub.recent import Recent
+from server_stub.ledger.sqlite import statements as sql
+from server_stub.ledger.sqlite.file import SqliteFile, open_sqlite_file
+from server_stub.ledger.sqlite.recent import Recent
+from server_stub.ledger.store import LedgerError
 from server_stub.records import Draft, Entry, User
-from server_stub.sqlite_file import SqliteFile, open_sqlite_file
-from server_stub.store import LedgerError
 from socket_bloc.order_flow import OrderRecord
 from socket_bloc.order_status import ClientType
 

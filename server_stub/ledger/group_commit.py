@@ -15,11 +15,11 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final, TypeVar
 
-from server_stub.commit_thread import CommitThread
-from server_stub.ledger import Ledger
+from server_stub.ledger.commit_thread import CommitThread
+from server_stub.ledger.ledger import Ledger
+from server_stub.ledger.store import LedgerError
 from server_stub.observer import Watch
 from server_stub.records import Draft, Entry, Outcome
-from server_stub.store import LedgerError
 from socket_bloc.order_status import Rejection, RejectionCode
 
 __all__ = ["GroupCommit"]

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from server_stub import group_commit
-from server_stub.group_commit import GroupCommit
-from server_stub.ledger import Ledger
+from server_stub.ledger import group_commit
+from server_stub.ledger.group_commit import GroupCommit
+from server_stub.ledger.ledger import Ledger
+from server_stub.ledger.sqlite.store import SqliteStore
+from server_stub.ledger.store import LedgerError
 from server_stub.observer import RelayObserver, Watch
 from server_stub.records import Draft, Entry, Outcome, Repeated
-from server_stub.sqlite import SqliteStore
-from server_stub.store import LedgerError
 from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import Rejection, RejectionCode, StatusCode
 from tests.server_stub.support import CLIENT, SERVICEMAN, draft
@@ -317,7 +317,7 @@ async def test_recent_entries_are_sorted_in_between_two_batches(
             raise LedgerError("disk I/O error")
         original()
 
-    monkeypatch.setattr("server_stub.sqlite.MERGE_SIZE", 1)
+    monkeypatch.setattr("server_stub.ledger.sqlite.store.MERGE_SIZE", 1)
     monkeypatch.setattr(desk.disk, "merge", merge)
     for number, each in enumerate((PLACED, ACCEPTED, STARTED), start=1):
         desk.submit(each)

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from server_stub.ledger.store import Store
 from server_stub.records import Draft, Entry, Feed, Outcome, Repeated, User
-from server_stub.store import Store
 from socket_bloc.order_flow import OrderFlow, OrderRecord
 from socket_bloc.order_status import ClientType, Rejection, RejectionCode
 

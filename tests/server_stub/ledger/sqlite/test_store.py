@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from server_stub import sqlite
-from server_stub.ledger import Ledger
+from server_stub.ledger.ledger import Ledger
+from server_stub.ledger.sqlite import store as sqlite
+from server_stub.ledger.sqlite.store import SqliteStore
+from server_stub.ledger.store import LedgerError
 from server_stub.records import Repeated, User
-from server_stub.sqlite import SqliteStore
-from server_stub.store import LedgerError
 from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import ClientType, StatusCode
 from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, draft
