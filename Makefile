@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test coverage check format bench bench-bloc pictures clean
+.PHONY: demo test coverage check format bench bench-bloc bench-peers pictures clean
 
 demo: $(READY)
 	$(BIN)/socket-bloc demo
@@ -33,6 +33,10 @@ bench: $(READY)
 bench-bloc: $(READY)
 	$(BIN)/python -m benchmarks.bloc
 
+# The relay beside other servers, which it installs into .peers; needs node 20 or newer, npm and cc.
+bench-peers: $(READY)
+	$(BIN)/python -m benchmarks.peers
+
 # The README's pictures; it says what to install where the browser or the font is missing.
 pictures: $(READY)
 	$(BIN)/python docs/make_pictures.py
@@ -43,4 +47,4 @@ $(READY): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .coverage* .hypothesis
+	rm -rf $(VENV) .peers build dist .pytest_cache .ruff_cache .coverage* .hypothesis
