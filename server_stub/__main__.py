@@ -1,82 +1,12 @@
-"""`python -m server_stub`: the relay as a process, until SIGTERM or Ctrl-C."""
+"""`python -m server_stub`: the relay as a process."""
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import logging
-import os
-import signal
 import sys
-from collections.abc import Callable
-from typing import Any
 
-from server_stub.logs import configure_logs
-from server_stub.server import serve
-from server_stub.settings import Settings, SettingsError, read_settings
-from server_stub.wire.listening import StartError, raise_file_limit
+from server_stub.process import main
 
 __all__ = ["main"]
-
-_log = logging.getLogger("server_stub")
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Run a relay; `argv` is the command line without its first word. Returns the exit status.
-
-    0 after a shutdown, 1 where it cannot start, 2 for a bad setting. Prints `listening on URI` when ready.
-    """
-    try:
-        settings = read_settings(sys.argv[1:] if argv is None else argv, os.environ)
-    except SettingsError as error:
-        _complain(error)
-        return 2
-    configure_logs()
-    raise_file_limit()
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_run(settings))
-    except StartError as error:
-        _complain(error)
-        return 1
-    return 0
-
-
-async def _run(settings: Settings) -> None:
-    loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_log_in_one_line)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with serve(settings) as server:
-        gc.freeze()  # all that was imported stays; there is no need to look through it again and again
-        sys.stdout.write(f"listening on {server.uri}\n")
-        sys.stdout.flush()
-        await stop.wait()
-        _log.info("shutting down")
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
-
-
-def _log_in_one_line(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    # Out of files, the loop reports every accept that fails, many times a second; its log must stay short.
-    error = context.get("exception")
-    if isinstance(error, OSError):
-        _log.error("%s: %s", context["message"], error)
-    else:
-        _log.error("%s", context["message"], exc_info=error)
-
-
-def _complain(error: Exception) -> None:
-    line = " ".join(str(error).split())
-    sys.stderr.write(f"the relay does not start: {line}\n")
-
 
 if __name__ == "__main__":
     sys.exit(main())
