@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from server_stub.ledger.sqlite import statements as sql
 from server_stub.ledger.sqlite.file import SqliteFile, open_sqlite_file
-from server_stub.ledger.sqlite.recent import Recent
+from server_stub.ledger.sqlite.memtable import Recent
 from server_stub.ledger.store import LedgerError
 from server_stub.records import Draft, Entry, User
 from socket_bloc.order_flow import OrderRecord

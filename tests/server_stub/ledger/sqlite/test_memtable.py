@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from server_stub.ledger.sqlite.recent import Recent
+from server_stub.ledger.sqlite.memtable import Recent
 from server_stub.records import Entry, User
 from socket_bloc.order_status import ClientType
 from tests.server_stub.support import CLIENT, SERVICEMAN
