@@ -38,7 +38,7 @@ class RelayObserver:
         """A frame of `user` was answered with a `rejected`."""
 
     def batch_ended(self, size: int, seconds: float, failed: bool) -> None:
-        """A transaction with `size` drafts has ended; its COMMIT took so long."""
+        """A transaction with `size` submissions has ended; its COMMIT took so long."""
 
     def disconnected(self, user: User, close_code: int) -> None:
         """A connection of `user` is gone; `close_code` is 1006 where there was no close frame."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from socket_bloc.order_status import ClientType, OrderStatus, Rejection
 
-__all__ = ["Draft", "Entry", "Feed", "Outcome", "Repeated", "User"]
+__all__ = ["Duplicate", "Entry", "FeedStart", "Outcome", "Submission", "User"]
 
 
 class User(NamedTuple):
@@ -24,10 +24,10 @@ class User(NamedTuple):
         return f"{self.role} {self.user_id!r}"
 
 
-class Draft(NamedTuple):
+class Submission(NamedTuple):
     """A status that a user wants to have committed.
 
-    `refusal` is what `OrderFlow.check` had to say about it. A refused draft still goes to the ledger,
+    `refusal` is what `OrderFlow.check` had to say about it. A refused submission still goes to the ledger,
     since the answer names the status that the order has when its turn comes.
     """
 
@@ -59,11 +59,11 @@ class Entry(NamedTuple):
         """Its number in the feed of `user`, who is one of its two sides."""
         return self.sender_seq if user == self.sender else self.receiver_seq
 
-    def says_the_same(self, draft: Draft) -> bool:
-        """Whether `draft`, of the same sender, is this very status once its gaps are filled in."""
-        wanted = draft.order_status
+    def matches(self, submission: Submission) -> bool:
+        """Whether `submission`, of the same sender, is this very status once its gaps are filled in."""
+        wanted = submission.order_status
         return (
-            draft.order_id == self.order_id
+            submission.order_id == self.order_id
             and wanted.order_status_as_int == self.status
             and wanted.order_status_as_string == self.status_name
             and wanted.message == self.message
@@ -71,17 +71,17 @@ class Entry(NamedTuple):
         )
 
 
-class Repeated(NamedTuple):
-    """The draft had been committed before, as this entry."""
+class Duplicate(NamedTuple):
+    """The submission had been committed before, as this entry."""
 
     entry: Entry
 
 
-Outcome = Entry | Repeated | Rejection
-"""What becomes of a draft: an entry of its own, or an older one, or nothing."""
+Outcome = Entry | Duplicate | Rejection
+"""What becomes of a submission: an entry of its own, or an older one, or nothing."""
 
 
-class Feed(NamedTuple):
+class FeedStart(NamedTuple):
     """Where a connection starts in its user's feed, as its `welcome` says it."""
 
     after: int

@@ -20,7 +20,7 @@ from server_stub.ledger.ledger import Ledger
 from server_stub.ledger.store import LedgerError
 from server_stub.observer import Watch
 from server_stub.rate_limit import RateLimit, TokenBucket
-from server_stub.records import Draft, Entry, Feed, Outcome, Repeated, User
+from server_stub.records import Duplicate, Entry, FeedStart, Outcome, Submission, User
 from server_stub.wire.connection import Connection
 from socket_bloc.frames import CloseCode
 from socket_bloc.order_flow import OrderFlow
@@ -65,7 +65,7 @@ class Session:
         "user",
     )
 
-    def __init__(self, services: Services, connection: Connection, user: User, feed: Feed) -> None:
+    def __init__(self, services: Services, connection: Connection, user: User, feed: FeedStart) -> None:
         self.user = user
         self._services = services
         self._connection = connection
@@ -104,7 +104,7 @@ class Session:
         refusal = services.flow.check(status, self.user.user_id, self.user.role)
         assert status.order_id is not None  # read_frame has seen to it
         services.writer.submit(
-            Draft(self.user, frame.message_id, status, status.order_id, refusal), self._answer
+            Submission(self.user, frame.message_id, status, status.order_id, refusal), self._answer
         )
 
     def offer(self, seq: int, without_seq: bytes) -> None:
@@ -128,11 +128,11 @@ class Session:
         """Begin to close the connection."""
         self._connection.close(code, reason)
 
-    def _answer(self, draft: Draft, outcome: Outcome) -> None:
+    def _answer(self, submission: Submission, outcome: Outcome) -> None:
         match outcome:
             case Rejection():
-                self._reject(draft.message_id, outcome)
-            case Repeated(entry):
+                self._reject(submission.message_id, outcome)
+            case Duplicate(entry):
                 self._owed.append(entry)
                 self._pay()
                 if self._owed:

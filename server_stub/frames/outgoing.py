@@ -11,7 +11,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring as quote
 from typing import Final
 
-from server_stub.records import Entry, Feed, User
+from server_stub.records import Entry, FeedStart, User
 from socket_bloc.frames import RejectedFrame, WelcomeFrame
 from socket_bloc.order_status import Rejection
 
@@ -35,7 +35,7 @@ def status_without_seq(entry: Entry) -> bytes:
     ).encode()
 
 
-def welcome_frame(user: User, epoch: str, feed: Feed) -> bytes:
+def welcome_frame(user: User, epoch: str, feed: FeedStart) -> bytes:
     """A `welcome`."""
     return (
         WelcomeFrame(

@@ -1,4 +1,4 @@
-"""Many connections' drafts -> one transaction -> each its outcome, in order.
+"""Many connections' submissions -> one transaction -> each its outcome, in order.
 
 A batch is whatever came while the last one was being committed. Its statements run in the event loop, and
 its COMMIT in a thread, because only that waits for the disk: a disk that stalls stalls no ping. Between
@@ -19,7 +19,7 @@ from server_stub.ledger.commit_thread import CommitThread
 from server_stub.ledger.ledger import Ledger
 from server_stub.ledger.store import LedgerError
 from server_stub.observer import Watch
-from server_stub.records import Draft, Entry, Outcome
+from server_stub.records import Entry, Outcome, Submission
 from socket_bloc.order_status import Rejection, RejectionCode
 
 __all__ = ["GroupCommit"]
@@ -27,41 +27,41 @@ __all__ = ["GroupCommit"]
 _log = logging.getLogger("server_stub")
 
 COMMIT_TIMEOUT: Final = 5.0
-"""Seconds after which a draft whose commit has not come back is answered `unavailable`."""
+"""Seconds after which a submission whose commit has not come back is answered `unavailable`."""
 MAX_WAITING: Final = 16_384
-"""Drafts that may wait for their batch; whoever comes after them is answered `unavailable` at once."""
+"""Submissions that may wait for their batch; whoever comes after them is answered `unavailable` at once."""
 MAX_BATCH: Final = 512
-"""Drafts of one transaction: judging them must not keep the event loop for long."""
-_MAX_GATHERING_TURNS: Final = 3
+"""Submissions of one transaction: judging them must not keep the event loop for long."""
+_MAX_GATHERING_ITERATIONS: Final = 3
 _UNAVAILABLE: Final = "the database is not available; try again with the same messageId"
 _ENDING: Final = "the relay is shutting down; try again with the same messageId"
 
 T = TypeVar("T")
-Reply = Callable[[Draft, Outcome], None]
+Reply = Callable[[Submission, Outcome], None]
 
 
 class _Phase(Enum):
     IDLE = auto()
     GATHERING = auto()
     COMMITTING = auto()
-    MERGING = auto()
+    COMPACTING = auto()
     STOPPED = auto()
 
 
-class _Waiting:
-    """A draft, until it is answered; the answer `unavailable` takes the place of a later one."""
+class _Pending:
+    """A submission, until it is answered; the answer `unavailable` takes the place of a later one."""
 
-    __slots__ = ("draft", "reply", "since")
+    __slots__ = ("reply", "since", "submission")
 
-    def __init__(self, draft: Draft, reply: Reply, since: float) -> None:
-        self.draft = draft
+    def __init__(self, submission: Submission, reply: Reply, since: float) -> None:
+        self.submission = submission
         self.reply: Reply | None = reply
         self.since = since
 
     def answer(self, outcome: Outcome) -> None:
         if self.reply is not None:
             reply, self.reply = self.reply, None
-            reply(self.draft, outcome)
+            reply(self.submission, outcome)
 
 
 class GroupCommit:
@@ -81,28 +81,28 @@ class GroupCommit:
         self._loop = loop
         self._thread = CommitThread(loop)
         self._phase = _Phase.IDLE
-        self._takes_more = True
-        self._waiting: deque[_Waiting] = deque()
-        self._batch: list[_Waiting] = []
+        self._is_accepting = True
+        self._queue: deque[_Pending] = deque()
+        self._batch: list[_Pending] = []
         self._outcomes: list[Outcome] = []
-        self._began = 0.0
+        self._started = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._probes: list[asyncio.Future[bool]] = []
         self._batch_probes: list[asyncio.Future[bool]] = []
         self._idle_waiters: list[asyncio.Future[None]] = []
 
-    def submit(self, draft: Draft, reply: Reply) -> None:
-        """Have a draft committed.
+    def submit(self, submission: Submission, reply: Reply) -> None:
+        """Have a submission committed.
 
         `reply` is called with its outcome, unless that is an entry, of which `announce` tells; or with
         the rejection `unavailable`, when the outcome is not known in time.
         """
-        if not self._takes_more or len(self._waiting) >= MAX_WAITING:
-            reply(draft, _unavailable(_UNAVAILABLE if self._takes_more else _ENDING))
+        if not self._is_accepting or len(self._queue) >= MAX_WAITING:
+            reply(submission, _unavailable(_UNAVAILABLE if self._is_accepting else _ENDING))
             return
-        self._waiting.append(_Waiting(draft, reply, self._loop.time()))
+        self._queue.append(_Pending(submission, reply, self._loop.time()))
         if self._timer is None:
-            self._timer = self._loop.call_later(COMMIT_TIMEOUT, self._give_up_on_old)
+            self._timer = self._loop.call_later(COMMIT_TIMEOUT, self._expire)
         self._wake()
 
     def probe(self) -> asyncio.Future[bool]:
@@ -112,13 +112,13 @@ class GroupCommit:
             probe.set_result(False)
         else:
             self._probes.append(probe)
-            self._loop.call_later(COMMIT_TIMEOUT, _settle, probe, False)
+            self._loop.call_later(COMMIT_TIMEOUT, _set_result, probe, False)
             self._wake()
         return probe
 
     async def drain(self) -> None:
         """Take nothing more, and return when nothing waits any more."""
-        self._takes_more = False
+        self._is_accepting = False
         while self._phase not in (_Phase.IDLE, _Phase.STOPPED):
             idle: asyncio.Future[None] = self._loop.create_future()
             self._idle_waiters.append(idle)
@@ -132,15 +132,15 @@ class GroupCommit:
         """
         if self._phase is not _Phase.STOPPED:
             self._phase = _Phase.STOPPED
-            self._takes_more = False
-            self._waiting.clear()
+            self._is_accepting = False
+            self._queue.clear()
             self._batch = []
             if self._timer is not None:
                 self._timer.cancel()
             for probe in (*self._probes, *self._batch_probes):
-                _settle(probe, False)
+                _set_result(probe, False)
             for waiter in self._idle_waiters:
-                _settle(waiter, None)
+                _set_result(waiter, None)
             self._thread.run(self._ledger.close, _closed)
         return self._thread.stop(timeout)
 
@@ -149,23 +149,23 @@ class GroupCommit:
             self._phase = _Phase.GATHERING
             self._loop.call_soon(self._gather, 0, 0)
 
-    def _gather(self, turn: int, seen: int) -> None:
-        # While drafts still come with every turn of the loop, a little more waiting saves whole commits.
+    def _gather(self, iteration: int, seen: int) -> None:
+        # While submissions still come with every iteration of the loop, waiting a little saves whole commits.
         if self._phase is not _Phase.GATHERING:
             return
-        waiting = len(self._waiting)
-        if seen < waiting < MAX_BATCH and turn < _MAX_GATHERING_TURNS:
-            self._loop.call_soon(self._gather, turn + 1, waiting)
+        waiting = len(self._queue)
+        if seen < waiting < MAX_BATCH and iteration < _MAX_GATHERING_ITERATIONS:
+            self._loop.call_soon(self._gather, iteration + 1, waiting)
         else:
             self._begin()
 
     def _begin(self) -> None:
-        self._batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
+        self._batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
         self._batch_probes, self._probes = self._probes, []
-        self._began = time.perf_counter()
-        drafts = [waiting.draft for waiting in self._batch]
+        self._started = time.perf_counter()
+        submissions = [waiting.submission for waiting in self._batch]
         try:
-            self._outcomes = self._ledger.stage(drafts, touch=bool(self._batch_probes))
+            self._outcomes = self._ledger.stage(submissions, probe=bool(self._batch_probes))
         except Exception as error:
             self._end(error)
         else:
@@ -176,7 +176,7 @@ class GroupCommit:
         if self._phase is _Phase.STOPPED:
             return
         if problem is None:
-            self._ledger.settle()
+            self._ledger.after_commit()
         else:
             self._ledger.rollback()
         self._end(problem)
@@ -184,20 +184,20 @@ class GroupCommit:
     def _end(self, problem: Exception | None) -> None:
         if problem is not None:
             _report("a batch was not committed", problem)
-        self._watch.batch_ended(len(self._batch), time.perf_counter() - self._began, problem is not None)
-        self._tell(problem)
-        if self._ledger.wants_merge and problem is None:
-            self._phase = _Phase.MERGING
-            self._thread.run(self._ledger.merge, self._merged)
+        self._watch.batch_ended(len(self._batch), time.perf_counter() - self._started, problem is not None)
+        self._deliver(problem)
+        if self._ledger.needs_compaction and problem is None:
+            self._phase = _Phase.COMPACTING
+            self._thread.run(self._ledger.compact, self._compacted)
         else:
-            self._go_on()
+            self._continue()
 
-    def _tell(self, problem: Exception | None) -> None:
+    def _deliver(self, problem: Exception | None) -> None:
         batch, self._batch = self._batch, []
         probes, self._batch_probes = self._batch_probes, []
         outcomes = self._outcomes if problem is None else [_unavailable(_UNAVAILABLE)] * len(batch)
         for probe in probes:
-            _settle(probe, problem is None)
+            _set_result(probe, problem is None)
         for waiting, outcome in zip(batch, outcomes, strict=True):
             try:
                 if isinstance(outcome, Entry):
@@ -207,44 +207,44 @@ class GroupCommit:
             except Exception:
                 _log.exception("an outcome was not told")
 
-    def _merged(self, problem: Exception | None) -> None:
+    def _compacted(self, problem: Exception | None) -> None:
         if self._phase is _Phase.STOPPED:
             return
         if problem is None:
-            self._ledger.merged()
+            self._ledger.after_compaction()
         else:
             _report("the database was not tidied up", problem)
-        self._go_on()
+        self._continue()
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         self._phase = _Phase.IDLE
-        if self._waiting or self._probes:
+        if self._queue or self._probes:
             self._wake()
         else:
             idle_waiters, self._idle_waiters = self._idle_waiters, []
             for waiter in idle_waiters:
-                _settle(waiter, None)
+                _set_result(waiter, None)
 
-    def _give_up_on_old(self) -> None:
+    def _expire(self) -> None:
         """Answer those who waited too long. One timer for all: it is set for the oldest."""
         self._timer = None
         too_old = self._loop.time() - COMMIT_TIMEOUT
         for waiting in self._batch:
             if waiting.since <= too_old:
                 waiting.answer(_unavailable(_UNAVAILABLE))
-        while self._waiting and self._waiting[0].since <= too_old:
+        while self._queue and self._queue[0].since <= too_old:
             # Its batch has not begun: it is as if it had never come.
-            self._waiting.popleft().answer(_unavailable(_UNAVAILABLE))
-        still = [waiting for waiting in self._batch if waiting.reply is not None] or self._waiting
+            self._queue.popleft().answer(_unavailable(_UNAVAILABLE))
+        still = [waiting for waiting in self._batch if waiting.reply is not None] or self._queue
         if still:
-            self._timer = self._loop.call_at(still[0].since + COMMIT_TIMEOUT, self._give_up_on_old)
+            self._timer = self._loop.call_at(still[0].since + COMMIT_TIMEOUT, self._expire)
 
 
 def _unavailable(reason: str) -> Rejection:
     return Rejection(RejectionCode.UNAVAILABLE, "order_status", reason)
 
 
-def _settle(future: asyncio.Future[T], result: T) -> None:
+def _set_result(future: asyncio.Future[T], result: T) -> None:
     if not future.done():
         future.set_result(result)
 

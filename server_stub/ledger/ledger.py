@@ -1,6 +1,6 @@
-"""What becomes of a draft, and what a feed holds: the algorithm, synchronous, without SQL.
+"""What becomes of a submission, and what a feed holds: the algorithm, synchronous, without SQL.
 
-The ledger is the truth. A batch of drafts is judged one after the other, each against what those before
+The ledger is the truth. A batch of submissions is judged one after the other, each against what those before
 it have come to, and then committed as one transaction: nothing of it is true until `commit` has returned.
 Who is told, and when, is the business of `group_commit` and of `relay`.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from server_stub.ledger.store import Store
-from server_stub.records import Draft, Entry, Feed, Outcome, Repeated, User
+from server_stub.records import Duplicate, Entry, FeedStart, Outcome, Submission, User
 from socket_bloc.order_flow import OrderFlow, OrderRecord
 from socket_bloc.order_status import ClientType, Rejection, RejectionCode
 
@@ -37,18 +37,18 @@ class Ledger:
         """The name of the database."""
         return self._store.epoch
 
-    def stage(self, drafts: Sequence[Draft], *, touch: bool = False) -> list[Outcome]:
-        """Say what becomes of each draft, and write it, up to the commit. Raises `LedgerError`.
+    def stage(self, submissions: Sequence[Submission], *, probe: bool = False) -> list[Outcome]:
+        """Say what becomes of each submission, and write it, up to the commit. Raises `LedgerError`.
 
-        `touch` adds a write of no meaning.
+        `probe` adds a write of no meaning.
         """
         store = self._store
         try:
-            store.begin(drafts)
+            store.begin(submissions)
             at = self._now()
-            outcomes = [self._judge(draft, at) for draft in drafts]
-            if touch:
-                store.touch()
+            outcomes = [self._decide(submission, at) for submission in submissions]
+            if probe:
+                store.probe()
             store.write()
         except BaseException:
             store.rollback()
@@ -59,36 +59,36 @@ class Ledger:
         """Make what was staged durable. May run in another thread. Raises `LedgerError`."""
         self._store.commit()
 
-    def settle(self) -> None:
+    def after_commit(self) -> None:
         """Take note that `commit` has returned: what was staged is true."""
-        self._store.settle()
+        self._store.after_commit()
 
     def rollback(self) -> None:
         """Take note that `commit` has failed: nothing of what was staged is true, as far as can be known."""
         self._store.rollback()
 
     @property
-    def wants_merge(self) -> bool:
+    def needs_compaction(self) -> bool:
         """Whether the store wants to do its housekeeping, between two batches."""
-        return self._store.wants_merge
+        return self._store.needs_compaction
 
-    def merge(self) -> None:
+    def compact(self) -> None:
         """Let it. May run in another thread. Raises `LedgerError`, which harms nothing."""
-        self._store.merge()
+        self._store.compact()
 
-    def merged(self) -> None:
-        """Take note that `merge` has returned."""
-        self._store.merged()
+    def after_compaction(self) -> None:
+        """Take note that `compact` has returned."""
+        self._store.after_compaction()
 
-    def open_feed(self, user: User, since: int | None, epoch: str | None) -> Feed:
+    def open_feed(self, user: User, since: int | None, epoch: str | None) -> FeedStart:
         """Where the feed of a new connection starts, given what its query says that it has."""
         head = self._store.committed_head(user)
         if since == 0:
-            return Feed(0, head, resumed=True)
+            return FeedStart(0, head, resumed=True)
         if since is not None and epoch == self.epoch and since <= head:
-            return Feed(since, head, resumed=True)
+            return FeedStart(since, head, resumed=True)
         first = self._store.oldest_open(user)
-        return Feed(head if first is None else first - 1, head, resumed=False)
+        return FeedStart(head if first is None else first - 1, head, resumed=False)
 
     def read_feed(self, user: User, after: int, limit: int) -> list[Entry]:
         """At most `limit` committed entries of a user's feed, those that follow number `after`."""
@@ -98,19 +98,19 @@ class Ledger:
         """Let go of the database."""
         self._store.close()
 
-    def _judge(self, draft: Draft, at: int) -> Outcome:
+    def _decide(self, submission: Submission, at: int) -> Outcome:
         store = self._store
-        sender, message_id, wanted, order_id, refusal = draft
+        sender, message_id, wanted, order_id, refusal = submission
         order = store.order(order_id)
         if refusal is not None:
             return replace(refusal, current_status=_current_status(order, sender))
         known = store.entry(sender, message_id)
         if known is not None:
-            return Repeated(known) if known.says_the_same(draft) else _message_id_reused(order, sender)
+            return Duplicate(known) if known.matches(submission) else _message_id_reused(order, sender)
         rejection = self._flow.check_order(wanted, sender.user_id, sender.role, order)
         if rejection is not None:
             return rejection
-        receiver = _receiver(draft, order)
+        receiver = _receiver(submission, order)
         status = wanted.order_status_as_int
         entry = Entry(
             sender,
@@ -135,9 +135,9 @@ def _order_after(entry: Entry) -> OrderRecord:
     return OrderRecord(receiver_id, sender_id, entry.status)
 
 
-def _receiver(draft: Draft, order: OrderRecord | None) -> User:
-    other = draft.sender.role.other
-    receiver_id = order.party(other) if order else draft.order_status.receiver_id
+def _receiver(submission: Submission, order: OrderRecord | None) -> User:
+    other = submission.sender.role.other
+    receiver_id = order.party(other) if order else submission.order_status.receiver_id
     assert receiver_id is not None  # OrderFlow.check refuses a first status without one
     return User(receiver_id, other)
 

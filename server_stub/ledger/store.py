@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from server_stub.records import Draft, Entry, User
+from server_stub.records import Entry, Submission, User
 from socket_bloc.order_flow import OrderRecord
 
 __all__ = ["LedgerError", "Store"]
@@ -18,10 +18,11 @@ class LedgerError(Exception):
 class Store(Protocol):
     """A database that holds the entries. What talks to it may raise `LedgerError`.
 
-    `begin`, `order`, `entry`, `head`, `stage`, `touch` and `write` make up a transaction, which sees what
-    it has staged itself. `commit` ends it, and then either `settle` or `rollback` is called. `merge` is
-    housekeeping between two transactions. `commit` and `merge` may run in another thread, while nothing
-    but the readers is called: `committed_head`, `feed` and `oldest_open`, which see what is settled.
+    `begin`, `order`, `entry`, `head`, `stage`, `probe` and `write` make up a transaction, which sees what
+    it has staged itself. `commit` ends it, and then either `after_commit` or `rollback` is called.
+    `compact` is housekeeping between two transactions. `commit` and `compact` may run in another
+    thread, while nothing but the readers is called: `committed_head`, `feed` and `oldest_open`, which
+    see what is settled.
     """
 
     @property
@@ -29,8 +30,8 @@ class Store(Protocol):
         """The name of the database."""
         ...
 
-    def begin(self, drafts: Sequence[Draft]) -> None:
-        """Begin the transaction that is to judge `drafts`; there is no other writer until it ends."""
+    def begin(self, submissions: Sequence[Submission]) -> None:
+        """Begin the transaction that is to judge `submissions`; there is no other writer until it ends."""
         ...
 
     def order(self, order_id: str) -> OrderRecord | None:
@@ -38,7 +39,7 @@ class Store(Protocol):
         ...
 
     def entry(self, sender: User, message_id: str) -> Entry | None:
-        """What `sender` has sent under this message id, which is that of a draft."""
+        """What `sender` has sent under this message id, which is that of a submission."""
         ...
 
     def head(self, user: User) -> int:
@@ -49,7 +50,7 @@ class Store(Protocol):
         """Add an entry, and what it makes of its order; `is_open` says whether anything may follow."""
         ...
 
-    def touch(self) -> None:
+    def probe(self) -> None:
         """Write what means nothing, to find out whether the database takes it."""
         ...
 
@@ -61,7 +62,7 @@ class Store(Protocol):
         """Make the transaction durable."""
         ...
 
-    def settle(self) -> None:
+    def after_commit(self) -> None:
         """Show the readers what was committed."""
         ...
 
@@ -70,16 +71,16 @@ class Store(Protocol):
         ...
 
     @property
-    def wants_merge(self) -> bool:
-        """Whether it is time for `merge`."""
+    def needs_compaction(self) -> bool:
+        """Whether it is time for `compact`."""
         ...
 
-    def merge(self) -> None:
-        """Do what housekeeping there is to do. `merged` is called after it, if it has not failed."""
+    def compact(self) -> None:
+        """Do what housekeeping there is to do. `after_compaction` is called after it, unless it fails."""
         ...
 
-    def merged(self) -> None:
-        """Take note that `merge` has done its work."""
+    def after_compaction(self) -> None:
+        """Take note that `compact` has done its work."""
         ...
 
     def committed_head(self, user: User) -> int:

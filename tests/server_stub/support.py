@@ -1,4 +1,4 @@
-"""What several tests of the relay need: drafts, a transport and a clock without a network, a client."""
+"""What several tests of the relay need: submissions, a transport and a clock without a network, a client."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from server_stub.records import Draft, User
+from server_stub.records import Submission, User
 from server_stub.server import Server
 from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import ClientType, OrderStatus, StatusCode
@@ -30,21 +30,21 @@ WHOLE_ORDER = (
 )
 
 
-def draft(
+def submission(
     sender: User,
     message_id: str,
     status: StatusCode = StatusCode.PLACED,
     order_id: str = "o-1",
     receiver: User | None = None,
     message: str = "",
-) -> Draft:
-    """A draft, judged as a session judges it. PLACED goes to `SERVICEMAN` where nobody else is named."""
+) -> Submission:
+    """A submission, checked as a session judges it. PLACED goes to `SERVICEMAN` where nobody else is named."""
     if receiver is None and status is StatusCode.PLACED:
         receiver = SERVICEMAN
     receiver_id = receiver.user_id if receiver else None
     order_status = OrderStatus.of(status, order_id=order_id, message=message, receiver_id=receiver_id)
     refusal = ORDER_FLOW.check(order_status, sender.user_id, sender.role)
-    return Draft(sender, message_id, order_status, order_id, refusal)
+    return Submission(sender, message_id, order_status, order_id, refusal)
 
 
 def send_frame(

@@ -16,11 +16,11 @@ from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.ledger.store import LedgerError
 from server_stub.observer import RelayObserver, Watch
 from server_stub.rate_limit import RateLimit
-from server_stub.records import Draft, Entry, Feed, Repeated
+from server_stub.records import Duplicate, Entry, FeedStart, Submission
 from server_stub.session import Services, Session
 from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import Rejection, RejectionCode
-from tests.server_stub.support import CLIENT, draft, send_frame
+from tests.server_stub.support import CLIENT, send_frame, submission
 
 
 class FakeConnection:
@@ -50,14 +50,14 @@ class Room:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.connection = FakeConnection()
-        self.submitted: list[tuple[Draft, Reply]] = []
+        self.submitted: list[tuple[Submission, Reply]] = []
         self.rate_limit = RateLimit(0, 0)
         self.here: list[Session] = []
 
-    def submit(self, wanted: Draft, reply: Reply) -> None:
+    def submit(self, wanted: Submission, reply: Reply) -> None:
         self.submitted.append((wanted, reply))
 
-    def open(self, feed: Feed) -> Session:
+    def open(self, feed: FeedStart) -> Session:
         services = Services(
             ledger=self.ledger,
             writer=cast(Any, self),
@@ -75,10 +75,10 @@ class Room:
     def commit(self, count: int = 1) -> list[Entry]:
         """Commit so many orders of the user, without telling the session."""
         start = len(self.ledger.read_feed(CLIENT, 0, 10_000)) + 1
-        drafts = [draft(CLIENT, f"m-{n}", order_id=f"o-{n}") for n in range(start, start + count)]
-        outcomes = self.ledger.stage(drafts)
+        submissions = [submission(CLIENT, f"m-{n}", order_id=f"o-{n}") for n in range(start, start + count)]
+        outcomes = self.ledger.stage(submissions)
         self.ledger.commit()
-        self.ledger.settle()
+        self.ledger.after_commit()
         return [outcome for outcome in outcomes if isinstance(outcome, Entry)]
 
     @property
@@ -109,7 +109,7 @@ async def _turns(count: int = 20) -> None:
 
 async def test_it_says_welcome_and_then_what_is_missing(room: Room) -> None:
     room.commit(5)
-    session = room.open(Feed(2, 5, resumed=True))
+    session = room.open(FeedStart(2, 5, resumed=True))
     assert room.connection.frames[0] == {
         "type": "welcome",
         "userId": "c-1",
@@ -126,7 +126,7 @@ async def test_it_says_welcome_and_then_what_is_missing(room: Room) -> None:
 
 
 async def test_an_entry_that_is_the_next_is_pushed_and_an_old_one_is_not(room: Room) -> None:
-    session = room.open(Feed(0, 0, resumed=True))
+    session = room.open(FeedStart(0, 0, resumed=True))
     (entry,) = room.commit()
     _offer(session, entry)
     _offer(session, entry)
@@ -135,7 +135,7 @@ async def test_an_entry_that_is_the_next_is_pushed_and_an_old_one_is_not(room: R
 
 
 async def test_a_gap_is_filled_from_the_ledger(room: Room) -> None:
-    session = room.open(Feed(0, 0, resumed=True))
+    session = room.open(FeedStart(0, 0, resumed=True))
     entries = room.commit(4)
     _offer(session, entries[2])
     assert room.seqs == [1, 2, 3, 4]
@@ -144,7 +144,7 @@ async def test_a_gap_is_filled_from_the_ledger(room: Room) -> None:
 
 
 async def test_one_who_does_not_read_gets_nothing_until_they_do(room: Room) -> None:
-    session = room.open(Feed(0, 0, resumed=True))
+    session = room.open(FeedStart(0, 0, resumed=True))
     room.connection.is_writable = False
     for entry in room.commit(3):
         _offer(session, entry)
@@ -160,7 +160,7 @@ async def test_a_long_replay_stops_where_it_is_not_read_and_goes_on_from_there(
     monkeypatch.setattr(session_module, "PAGE", 3)
     room.commit(10)
     room.connection.room = 6  # the welcome, and five statuses
-    session = room.open(Feed(0, 10, resumed=True))
+    session = room.open(FeedStart(0, 10, resumed=True))
     await _turns()
     assert room.seqs == [1, 2, 3, 4, 5]
     room.connection.room = 2
@@ -180,7 +180,7 @@ async def test_between_two_pages_others_have_their_turn_and_what_comes_meanwhile
 ) -> None:
     monkeypatch.setattr(session_module, "PAGE", 3)
     room.commit(7)
-    session = room.open(Feed(0, 7, resumed=True))
+    session = room.open(FeedStart(0, 7, resumed=True))
     assert room.seqs == [1, 2, 3]
     (entry,) = room.commit()
     _offer(session, entry)
@@ -192,21 +192,21 @@ async def test_between_two_pages_others_have_their_turn_and_what_comes_meanwhile
 
 async def test_a_repeated_send_is_answered_once_the_feed_has_passed_it(room: Room) -> None:
     entries = room.commit(3)
-    session = room.open(Feed(0, 3, resumed=True))
+    session = room.open(FeedStart(0, 3, resumed=True))
     session.received(send_frame("m-2", order_id="o-2"))
     ((wanted, reply),) = room.submitted
-    reply(wanted, Repeated(entries[1]))
+    reply(wanted, Duplicate(entries[1]))
     assert room.seqs == [1, 2, 3, 2]
 
 
 async def test_a_repeated_send_waits_for_a_feed_that_is_behind(room: Room) -> None:
     entries = room.commit(3)
     room.connection.room = 2  # the welcome, and one status
-    session = room.open(Feed(0, 3, resumed=True))
+    session = room.open(FeedStart(0, 3, resumed=True))
     for number in (3, 2, 1):
         session.received(send_frame(f"m-{number}", order_id=f"o-{number}"))
     for (wanted, reply), entry in zip(room.submitted, reversed(entries), strict=True):
-        reply(wanted, Repeated(entry))
+        reply(wanted, Duplicate(entry))
     assert room.seqs == [1, 1]
     room.connection.room = 100
     room.connection.is_writable = True
@@ -222,16 +222,16 @@ async def test_a_feed_that_cannot_be_read_closes_the_connection(
 
     room.commit()
     monkeypatch.setattr(room.ledger, "read_feed", broken)
-    room.open(Feed(0, 1, resumed=True))
+    room.open(FeedStart(0, 1, resumed=True))
     assert room.connection.failed_with == 1011
 
 
 async def test_a_send_becomes_a_draft_with_what_the_rules_say_of_it(room: Room) -> None:
-    session = room.open(Feed(0, 0, resumed=True))
+    session = room.open(FeedStart(0, 0, resumed=True))
     session.received(send_frame("m-1"))
     session.received(send_frame("m-2", receiver_id="c-1"))
     (first, _), (second, reply) = room.submitted
-    assert first == draft(CLIENT, "m-1")
+    assert first == submission(CLIENT, "m-1")
     assert second.refusal is not None
     assert room.rejections == []
     reply(second, Rejection(RejectionCode.WRONG_RECEIVER, "receiver_id", "no", 1001))
@@ -241,7 +241,7 @@ async def test_a_send_becomes_a_draft_with_what_the_rules_say_of_it(room: Room) 
 
 async def test_what_is_over_the_rate_is_refused_and_malformed_stays_malformed(room: Room) -> None:
     room.rate_limit = RateLimit(0.001, 2)
-    session = room.open(Feed(0, 0, resumed=True))
+    session = room.open(FeedStart(0, 0, resumed=True))
     for text in (send_frame("m-1"), "{}", send_frame("m-3"), '{"type":"send","messageId":"m-4"}'):
         session.received(text)
     assert [wanted.message_id for wanted, _reply in room.submitted] == ["m-1"]
@@ -249,7 +249,7 @@ async def test_what_is_over_the_rate_is_refused_and_malformed_stays_malformed(ro
 
 
 async def test_the_20th_malformed_frame_is_answered_and_ends_the_connection(room: Room) -> None:
-    session = room.open(Feed(0, 0, resumed=True))
+    session = room.open(FeedStart(0, 0, resumed=True))
     for _ in range(19):
         session.received("{}")
         session.received('{"type":"hello"}')

@@ -1,7 +1,7 @@
 """The youngest entries, in memory: those that the database holds, but has not yet sorted by user.
 
 Sorted into the database one by one, each entry would touch a page of its own for each of its two feeds,
-and another for its message id. So they are sorted in by the thousand (`SqliteStore.merge`), when many go
+and another for its message id. So they are sorted in by the thousand (`SqliteStore.compact`), when many go
 to the same page, and until then they are found here. A process that starts finds them in the database.
 """
 
@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 from server_stub.records import Entry, User
 
-__all__ = ["Recent"]
+__all__ = ["MemTable"]
 
 
-class Recent:
+class MemTable:
     """Entries by user. What is staged is known by its message id at once; in the feeds, when it is true."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Recent:
         self._staged.append(entry)
         self._sent[entry.sender, entry.message_id] = entry
 
-    def settle(self) -> None:
+    def after_commit(self) -> None:
         """What is staged is true."""
         for entry in self._staged:
             self._feeds[entry.sender].append(entry)
@@ -38,7 +38,7 @@ class Recent:
             self.size += 1 + len(entry.message) // 100
         self._staged.clear()
 
-    def unstage(self) -> None:
+    def rollback(self) -> None:
         """What is staged has come to nothing."""
         for entry in self._staged:
             del self._sent[entry.sender, entry.message_id]

@@ -10,17 +10,17 @@ from typing import Final
 from socket_bloc.order_status import ClientType
 
 __all__ = [
+    "COMPACT",
     "FEED",
     "HEAD",
     "INSERT_ORDER",
     "INSERT_STATUS",
     "INSERT_USER",
-    "MERGE",
     "OLDEST_OF",
     "OLDEST_OPEN",
     "ORDER",
-    "RECENT",
     "SENT",
+    "UNCOMPACTED",
     "UPDATE_ORDER",
     "USER_KEY",
 ]
@@ -34,7 +34,7 @@ _JOIN_ENTRIES: Final = (
     " CROSS JOIN users c ON c.key = s.client CROSS JOIN users v ON v.key = s.serviceman"
 )
 USER_KEY: Final = "SELECT key FROM users WHERE id = ? AND is_client = ?"
-RECENT: Final = (
+UNCOMPACTED: Final = (
     f"{_SELECT_ENTRIES} FROM statuses s {_JOIN_ENTRIES}"
     " WHERE s.key > (SELECT merged FROM relay) ORDER BY s.key"
 )
@@ -71,7 +71,7 @@ INSERT_STATUS: Final = (
     "INSERT INTO statuses (order_key, by_client, client, client_seq, serviceman, serviceman_seq,"
     " message_id, status, status_name, message, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-MERGE: Final = (
+COMPACT: Final = (
     "INSERT INTO feeds SELECT client, client_seq, key FROM statuses WHERE key > (SELECT merged FROM relay)"
     " UNION ALL SELECT serviceman, serviceman_seq, key FROM statuses WHERE key > (SELECT merged FROM relay)"
     " ORDER BY 1, 2",

@@ -16,24 +16,24 @@ from typing import Any, Final
 
 from server_stub.ledger.sqlite import statements as sql
 from server_stub.ledger.sqlite.file import SqliteFile, open_sqlite_file
-from server_stub.ledger.sqlite.memtable import Recent
+from server_stub.ledger.sqlite.memtable import MemTable
 from server_stub.ledger.store import LedgerError
-from server_stub.records import Draft, Entry, User
+from server_stub.records import Entry, Submission, User
 from socket_bloc.order_flow import OrderRecord
 from socket_bloc.order_status import ClientType
 
 __all__ = ["SqliteStore"]
 
-MERGE_SIZE: Final = 4096
-"""Recent entries that are sorted into the database together."""
-MAX_REMEMBERED: Final = 20_000
+COMPACTION_SIZE: Final = 4096
+"""Entries of the memtable that are sorted into the per-user tables together."""
+CACHE_SIZE: Final = 20_000
 """Users, and open orders, that are kept in memory; each takes some hundreds of bytes."""
 
 _NEVER: Final = 2**63 - 1
 """A number that no feed reaches."""
 
 
-class _User:
+class _CachedUser:
     """A user as the writer knows them: their row, and the last number of their feed, staged or not."""
 
     __slots__ = ("head", "key")
@@ -43,7 +43,7 @@ class _User:
         self.head = head
 
 
-class _Order:
+class _CachedOrder:
     """An order as the writer knows it: its row, and what it is, staged or not."""
 
     __slots__ = ("key", "record")
@@ -61,31 +61,31 @@ class SqliteStore:
         self._file: Final[SqliteFile] = open_sqlite_file(path)
         self._writer = self._file.writer
         self._reader = self._file.reader
-        self._users: dict[User, _User] = {}
-        self._orders: dict[str, _Order] = {}
-        self._repeated: dict[tuple[User, str], Entry] = {}
-        self._recent = Recent()
-        self._forget_staged()
+        self._users: dict[User, _CachedUser] = {}
+        self._orders: dict[str, _CachedOrder] = {}
+        self._duplicates: dict[tuple[User, str], Entry] = {}
+        self._memtable = MemTable()
+        self._clear_staged()
         try:
-            self._remember()
+            self._load()
         except LedgerError:
             self.close()
             raise
 
-    def _remember(self) -> None:
+    def _load(self) -> None:
         """Find out what a store that has written the database itself would know."""
-        for row in _select(self._reader, sql.RECENT):
-            self._recent.stage(_entry(row))
-        self._recent.settle()
+        for row in _select(self._reader, sql.UNCOMPACTED):
+            self._memtable.stage(_entry(row))
+        self._memtable.after_commit()
         self._last_user_key = self._last_key("users")
         self._last_order_key = self._last_key("orders")
 
-    def _forget_staged(self) -> None:
+    def _clear_staged(self) -> None:
         self._new_users: list[tuple[object, ...]] = []
         self._new_orders: dict[int, tuple[object, ...]] = {}
         self._changed_orders: dict[int, tuple[object, ...]] = {}
         self._new_statuses: list[tuple[object, ...]] = []
-        self._ended: list[str] = []
+        self._ended_orders: list[str] = []
 
     @property
     def epoch(self) -> str:
@@ -94,14 +94,14 @@ class SqliteStore:
 
     # A transaction.
 
-    def begin(self, drafts: Sequence[Draft]) -> None:
+    def begin(self, submissions: Sequence[Submission]) -> None:
         """Begin the transaction. A file that was removed or replaced under its relay takes no more."""
         if not self._file.is_in_place:
             raise LedgerError(f"the database {self._file.path} was removed or replaced; restart the relay")
-        _keep_newer_half(self._users)
-        _keep_newer_half(self._orders)
+        _evict_older_half(self._users)
+        _evict_older_half(self._orders)
         self._execute("BEGIN IMMEDIATE")
-        self._look_up(drafts)
+        self._find_duplicates(submissions)
 
     def order(self, order_id: str) -> OrderRecord | None:
         """The order of this id."""
@@ -111,13 +111,13 @@ class SqliteStore:
             if not rows:
                 return None
             key, client_id, serviceman_id, status = rows[0]
-            order = _Order(key, OrderRecord(client_id, serviceman_id, status))
+            order = _CachedOrder(key, OrderRecord(client_id, serviceman_id, status))
             self._orders[order_id] = order
         return order.record
 
     def entry(self, sender: User, message_id: str) -> Entry | None:
         """What `sender` has sent under this message id."""
-        return self._recent.entry(sender, message_id) or self._repeated.get((sender, message_id))
+        return self._memtable.entry(sender, message_id) or self._duplicates.get((sender, message_id))
 
     def head(self, user: User) -> int:
         """The last number of the feed of `user`; 0 where it is empty."""
@@ -134,7 +134,7 @@ class SqliteStore:
         known = self._orders.get(entry.order_id)
         if known is None:
             self._last_order_key += 1
-            known = self._orders[entry.order_id] = _Order(self._last_order_key, order)
+            known = self._orders[entry.order_id] = _CachedOrder(self._last_order_key, order)
             self._new_orders[known.key] = (
                 *(known.key, entry.order_id, client.key, serviceman.key, client.head, serviceman.head),
                 *(entry.status, is_open),
@@ -149,10 +149,10 @@ class SqliteStore:
             )
         )
         if not is_open:
-            self._ended.append(entry.order_id)
-        self._recent.stage(entry)
+            self._ended_orders.append(entry.order_id)
+        self._memtable.stage(entry)
 
-    def touch(self) -> None:
+    def probe(self) -> None:
         """Write what means nothing."""
         self._execute("UPDATE relay SET touched = touched + 1")
 
@@ -167,19 +167,19 @@ class SqliteStore:
         """Make the transaction durable."""
         self._execute("COMMIT")
 
-    def settle(self) -> None:
+    def after_commit(self) -> None:
         """Show the readers what was committed."""
-        self._recent.settle()
-        for order_id in self._ended:  # hardly anybody asks for these again
+        self._memtable.after_commit()
+        for order_id in self._ended_orders:  # hardly anybody asks for these again
             self._orders.pop(order_id, None)
-        self._forget_staged()
+        self._clear_staged()
 
     def rollback(self) -> None:
         """Forget what was staged, and all that was remembered with it."""
-        self._recent.unstage()
+        self._memtable.rollback()
         self._users.clear()
         self._orders.clear()
-        self._forget_staged()
+        self._clear_staged()
         if self._writer.in_transaction:
             with contextlib.suppress(sqlite3.Error):  # the next BEGIN finds out
                 self._writer.execute("ROLLBACK")
@@ -187,15 +187,15 @@ class SqliteStore:
     # Housekeeping.
 
     @property
-    def wants_merge(self) -> bool:
+    def needs_compaction(self) -> bool:
         """Whether there are enough recent entries to be sorted in."""
-        return self._recent.size >= MERGE_SIZE
+        return self._memtable.size >= COMPACTION_SIZE
 
-    def merge(self) -> None:
+    def compact(self) -> None:
         """Sort the recent entries into the feeds and the message ids of their users."""
         self._execute("BEGIN IMMEDIATE")
         try:
-            for statement in sql.MERGE:
+            for statement in sql.COMPACT:
                 self._execute(statement)
             self._execute("COMMIT")
         except LedgerError:
@@ -203,22 +203,22 @@ class SqliteStore:
                 self._writer.execute("ROLLBACK")
             raise
 
-    def merged(self) -> None:
+    def after_compaction(self) -> None:
         """Look for them in the database from now on."""
-        self._recent.clear()
+        self._memtable.clear()
 
     # Readers.
 
     def committed_head(self, user: User) -> int:
         """The last number of the feed of `user`; 0 where it is empty."""
-        recent = self._recent.feed(user)
+        recent = self._memtable.feed(user)
         if recent:
             return recent[-1].seq(user)
         return _select(self._reader, f"{sql.HEAD} ({sql.USER_KEY})", *_row_of(user))[0][0]
 
     def feed(self, user: User, after: int, limit: int) -> list[Entry]:
         """At most `limit` entries of the feed of `user`, those that follow number `after`."""
-        recent = self._recent.feed(user)
+        recent = self._memtable.feed(user)
         first = recent[0].seq(user) if recent else _NEVER
         if after + 1 >= first:
             return list(recent[after + 1 - first : after + 1 - first + limit])
@@ -230,10 +230,10 @@ class SqliteStore:
         """The number in the feed of `user` at which the oldest of their open orders began."""
         row = _row_of(user)
         ((oldest,),) = _select(self._reader, sql.OLDEST_OPEN[user.role], *row)
-        if not self._ended:
+        if not self._ended_orders:
             return oldest
         # A commit is on its way: the orders that it ends may have ended in the database, but not for readers.
-        ((ending,),) = _select(self._reader, sql.OLDEST_OF[user.role], *row, json.dumps(self._ended))
+        ((ending,),) = _select(self._reader, sql.OLDEST_OF[user.role], *row, json.dumps(self._ended_orders))
         return min((first for first in (oldest, ending) if first is not None), default=None)
 
     def close(self) -> None:
@@ -242,32 +242,32 @@ class SqliteStore:
 
     # What is remembered.
 
-    def _look_up(self, drafts: Sequence[Draft]) -> None:
+    def _find_duplicates(self, submissions: Sequence[Submission]) -> None:
         """Find what was sent before under these message ids; all at once costs a sixth of one by one."""
         keys: list[tuple[int, str]] = []
-        for draft in drafts:
-            user = self._user(draft.sender)
+        for submission in submissions:
+            user = self._user(submission.sender)
             if user is not None:
-                keys.append((user.key, draft.message_id))
+                keys.append((user.key, submission.message_id))
         entries = [_entry(row) for row in _select(self._writer, sql.SENT, json.dumps(keys))] if keys else []
-        self._repeated = {(entry.sender, entry.message_id): entry for entry in entries}
+        self._duplicates = {(entry.sender, entry.message_id): entry for entry in entries}
 
-    def _user(self, user: User) -> _User | None:
+    def _user(self, user: User) -> _CachedUser | None:
         known = self._users.get(user)
         if known is None:
             rows = _select(self._writer, sql.USER_KEY, *_row_of(user))
             if not rows:
                 return None
             (key,) = rows[0]
-            recent = self._recent.feed(user)
+            recent = self._memtable.feed(user)
             head = recent[-1].seq(user) if recent else _select(self._writer, f"{sql.HEAD} ?", key)[0][0]
-            known = self._users[user] = _User(key, head)
+            known = self._users[user] = _CachedUser(key, head)
         return known
 
-    def _add_user(self, user: User) -> _User:
+    def _add_user(self, user: User) -> _CachedUser:
         self._last_user_key += 1
         self._new_users.append((self._last_user_key, *_row_of(user)))
-        added = self._users[user] = _User(self._last_user_key, 0)
+        added = self._users[user] = _CachedUser(self._last_user_key, 0)
         return added
 
     def _last_key(self, table: str) -> int:
@@ -309,7 +309,7 @@ def _entry(row: Any) -> Entry:
     return Entry(serviceman, client, serviceman_seq, client_seq, *rest)
 
 
-def _keep_newer_half(remembered: dict[Any, Any]) -> None:
-    if len(remembered) > MAX_REMEMBERED:
-        for key in list(islice(remembered, len(remembered) // 2)):
-            del remembered[key]
+def _evict_older_half(cache: dict[Any, Any]) -> None:
+    if len(cache) > CACHE_SIZE:
+        for key in list(islice(cache, len(cache) // 2)):
+            del cache[key]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server_stub.frames.outgoing import rejected_frame, status_frame, status_without_seq, welcome_frame
-from server_stub.records import Entry, Feed
+from server_stub.records import Entry, FeedStart
 from socket_bloc.frames import StatusFrame
 from socket_bloc.order_status import ClientType, OrderStatus, Rejection, RejectionCode
 from tests.server_stub.support import CLIENT, SERVICEMAN
@@ -48,7 +48,7 @@ def test_the_client_reads_what_was_said(message: str) -> None:
 
 
 def test_a_welcome_says_where_the_feed_starts() -> None:
-    assert json.loads(welcome_frame(CLIENT, "5f0c", Feed(17, 21, resumed=True))) == {
+    assert json.loads(welcome_frame(CLIENT, "5f0c", FeedStart(17, 21, resumed=True))) == {
         "type": "welcome",
         "userId": "c-1",
         "clientType": ClientType.CLIENT,

@@ -14,10 +14,10 @@ from server_stub.ledger.ledger import Ledger
 from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.ledger.store import LedgerError
 from server_stub.observer import RelayObserver, Watch
-from server_stub.records import Draft, Entry, Outcome, Repeated
+from server_stub.records import Duplicate, Entry, Outcome, Submission
 from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import Rejection, RejectionCode, StatusCode
-from tests.server_stub.support import CLIENT, SERVICEMAN, draft
+from tests.server_stub.support import CLIENT, SERVICEMAN, submission
 
 
 class Disk(SqliteStore):
@@ -60,11 +60,11 @@ class Desk(RelayObserver):
         self.batches.append((size, failed))
         self.changed.set()
 
-    def submit(self, *drafts: Draft) -> None:
-        for each in drafts:
+    def submit(self, *submissions: Submission) -> None:
+        for each in submissions:
             self.writer.submit(each, self.reply)
 
-    def reply(self, told: Draft, outcome: Outcome) -> None:
+    def reply(self, told: Submission, outcome: Outcome) -> None:
         code = outcome.code if isinstance(outcome, Rejection) else outcome
         self.tell((told.message_id, code))
 
@@ -94,17 +94,17 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     assert desk.writer.stop(10)
 
 
-PLACED = draft(CLIENT, "placed")
-ACCEPTED = draft(SERVICEMAN, "accepted", StatusCode.ACCEPTED)
-STARTED = draft(CLIENT, "started", StatusCode.STARTED)
+PLACED = submission(CLIENT, "placed")
+ACCEPTED = submission(SERVICEMAN, "accepted", StatusCode.ACCEPTED)
+STARTED = submission(CLIENT, "started", StatusCode.STARTED)
 UNAVAILABLE = RejectionCode.UNAVAILABLE
 
 
 async def test_what_comes_together_is_committed_together_and_told_in_order(desk: Desk) -> None:
-    desk.submit(PLACED, draft(CLIENT, "again"), ACCEPTED, PLACED)
+    desk.submit(PLACED, submission(CLIENT, "again"), ACCEPTED, PLACED)
     told = await desk.until_told(4)
     entry = desk.ledger.read_feed(CLIENT, 0, 1)[0]
-    assert told == ["placed", ("again", RejectionCode.ORDER_EXISTS), "accepted", ("placed", Repeated(entry))]
+    assert told == ["placed", ("again", RejectionCode.ORDER_EXISTS), "accepted", ("placed", Duplicate(entry))]
     assert desk.disk.commits == 1
     assert desk.batches == [(4, False)]
 
@@ -113,7 +113,7 @@ async def test_what_still_comes_in_the_next_turns_of_the_loop_goes_along(desk: D
     loop = asyncio.get_running_loop()
     desk.submit(PLACED)
     loop.call_soon(loop.call_soon, desk.submit, ACCEPTED)
-    loop.call_soon(desk.submit, draft(CLIENT, "other", order_id="o-2"))
+    loop.call_soon(desk.submit, submission(CLIENT, "other", order_id="o-2"))
     await desk.until_told(3)
     assert desk.disk.commits == 1
 
@@ -138,7 +138,7 @@ async def test_a_batch_has_a_limit_and_the_rest_follows_in_order(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "MAX_BATCH", 2)
-    desk.submit(PLACED, ACCEPTED, STARTED, *[draft(CLIENT, f"m-{n}", order_id=f"o-{n}") for n in (2, 3)])
+    desk.submit(PLACED, ACCEPTED, STARTED, *[submission(CLIENT, f"m-{n}", order_id=f"o-{n}") for n in (2, 3)])
     assert await desk.until_told(5) == ["placed", "accepted", "started", "m-2", "m-3"]
     assert [size for size, _failed in desk.batches] == [2, 2, 1]
 
@@ -147,7 +147,7 @@ async def test_a_commit_that_fails_leaves_everyone_of_its_batch_unavailable_and_
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk.disk.problems = [LedgerError("disk I/O error")]
-    desk.submit(PLACED, ACCEPTED, draft(CLIENT, "wrong", StatusCode.ACCEPTED))
+    desk.submit(PLACED, ACCEPTED, submission(CLIENT, "wrong", StatusCode.ACCEPTED))
     assert await desk.until_told(3) == [(name, UNAVAILABLE) for name in ("placed", "accepted", "wrong")]
     assert desk.messages == []
     assert "disk I/O error" in caplog.text
@@ -183,11 +183,11 @@ async def test_a_send_that_is_still_in_flight_counts_as_known(desk: Desk) -> Non
     desk.disk.gate.clear()
     desk.submit(PLACED)
     await desk.until(lambda: desk.disk.commits == 1)
-    desk.submit(PLACED, draft(CLIENT, "placed", message="something else"))
+    desk.submit(PLACED, submission(CLIENT, "placed", message="something else"))
     desk.disk.gate.set()
     told = await desk.until_told(3)
     entry = desk.ledger.read_feed(CLIENT, 0, 1)[0]
-    assert told == ["placed", ("placed", Repeated(entry)), ("placed", RejectionCode.MESSAGE_ID_REUSED)]
+    assert told == ["placed", ("placed", Duplicate(entry)), ("placed", RejectionCode.MESSAGE_ID_REUSED)]
     assert desk.messages == ["placed"]
 
 
@@ -207,7 +207,7 @@ async def test_a_commit_that_hangs_is_unavailable_in_time_and_may_still_land(
     desk.disk.gate.set()
     told = await desk.until_told(5)
     entry = desk.ledger.read_feed(CLIENT, 0, 1)[0]
-    assert told[3:] == ["placed", ("placed", Repeated(entry))]
+    assert told[3:] == ["placed", ("placed", Duplicate(entry))]
     assert desk.messages == ["placed"]
 
 
@@ -229,7 +229,7 @@ async def test_those_of_one_batch_are_given_up_each_in_their_own_time(
 ) -> None:
     monkeypatch.setattr(group_commit, "COMMIT_TIMEOUT", 0.3)
     desk.disk.gate.clear()
-    desk.submit(draft(CLIENT, "first", order_id="o-0"))
+    desk.submit(submission(CLIENT, "first", order_id="o-0"))
     await desk.until(lambda: desk.disk.commits == 1)
     desk.submit(PLACED)
     await asyncio.sleep(0.2)
@@ -308,34 +308,34 @@ async def test_after_it_is_stopped_nobody_is_told_anything_and_nothing_more_is_c
 async def test_recent_entries_are_sorted_in_between_two_batches(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    merges: list[str] = []
-    original = desk.disk.merge
+    compactions: list[str] = []
+    original = desk.disk.compact
 
-    def merge() -> None:
-        merges.append(threading.current_thread().name)
-        if len(merges) == 1:
+    def compact() -> None:
+        compactions.append(threading.current_thread().name)
+        if len(compactions) == 1:
             raise LedgerError("disk I/O error")
         original()
 
-    monkeypatch.setattr("server_stub.ledger.sqlite.store.MERGE_SIZE", 1)
-    monkeypatch.setattr(desk.disk, "merge", merge)
+    monkeypatch.setattr("server_stub.ledger.sqlite.store.COMPACTION_SIZE", 1)
+    monkeypatch.setattr(desk.disk, "compact", compact)
     for number, each in enumerate((PLACED, ACCEPTED, STARTED), start=1):
         desk.submit(each)
         await desk.until_told(number)
     await desk.writer.drain()
-    assert merges == ["commit"] * 3
+    assert compactions == ["commit"] * 3
     assert "the database was not tidied up: disk I/O error" in caplog.text
     assert desk.messages == ["placed", "accepted", "started"]
-    assert not desk.ledger.wants_merge
+    assert not desk.ledger.needs_compaction
 
 
 async def test_one_who_fails_when_told_keeps_nobody_else_from_being_told(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_draft: Draft, _outcome: Outcome) -> None:
+    def fail(_submission: Submission, _outcome: Outcome) -> None:
         raise ZeroDivisionError
 
-    desk.writer.submit(draft(CLIENT, "wrong", StatusCode.ACCEPTED), fail)
+    desk.writer.submit(submission(CLIENT, "wrong", StatusCode.ACCEPTED), fail)
     desk.submit(PLACED)
     assert await desk.until_told(1) == ["placed"]
     assert "ZeroDivisionError" in caplog.text

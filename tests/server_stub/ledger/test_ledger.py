@@ -13,10 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from server_stub.ledger.ledger import Ledger
 from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.ledger.store import LedgerError
-from server_stub.records import Draft, Entry, Feed, Outcome, Repeated, User
+from server_stub.records import Duplicate, Entry, FeedStart, Outcome, Submission, User
 from socket_bloc.order_flow import ORDER_FLOW, OrderRecord
 from socket_bloc.order_status import ClientType, Rejection, RejectionCode, StatusCode
-from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, draft
+from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, submission
 
 OTHER_CLIENT = User("c-2", ClientType.CLIENT)
 OTHER_SERVICEMAN = User("s-2", ClientType.SERVICEMAN)
@@ -30,10 +30,10 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger.close()
 
 
-def commit(ledger: Ledger, *drafts: Draft) -> list[Outcome]:
-    outcomes = ledger.stage(drafts)
+def commit(ledger: Ledger, *submissions: Submission) -> list[Outcome]:
+    outcomes = ledger.stage(submissions)
     ledger.commit()
-    ledger.settle()
+    ledger.after_commit()
     return outcomes
 
 
@@ -43,9 +43,9 @@ def _rejection(outcome: Outcome) -> tuple[RejectionCode, int | None]:
 
 
 def test_a_whole_order_reaches_both_feeds_with_the_numbers_of_each(ledger: Ledger) -> None:
-    commit(ledger, draft(CLIENT, "other", order_id="o-0", receiver=OTHER_SERVICEMAN))
-    drafts = [draft(user, f"m-{status}", status) for user, status in WHOLE_ORDER]
-    entries = commit(ledger, *drafts)
+    commit(ledger, submission(CLIENT, "other", order_id="o-0", receiver=OTHER_SERVICEMAN))
+    submissions = [submission(user, f"m-{status}", status) for user, status in WHOLE_ORDER]
+    entries = commit(ledger, *submissions)
     assert entries[0] == Entry(
         sender=CLIENT,
         receiver=SERVICEMAN,
@@ -65,19 +65,22 @@ def test_a_whole_order_reaches_both_feeds_with_the_numbers_of_each(ledger: Ledge
 
 
 def test_nothing_can_be_read_before_it_is_settled(ledger: Ledger) -> None:
-    ledger.stage([draft(CLIENT, "m-1")])
+    ledger.stage([submission(CLIENT, "m-1")])
     assert ledger.read_feed(CLIENT, 0, 100) == []
     ledger.commit()
     assert ledger.read_feed(CLIENT, 0, 100) == []
-    assert ledger.open_feed(CLIENT, 0, None) == Feed(0, 0, resumed=True)
-    ledger.settle()
+    assert ledger.open_feed(CLIENT, 0, None) == FeedStart(0, 0, resumed=True)
+    ledger.after_commit()
     assert len(ledger.read_feed(CLIENT, 0, 100)) == 1
-    assert ledger.open_feed(CLIENT, 0, None) == Feed(0, 1, resumed=True)
+    assert ledger.open_feed(CLIENT, 0, None) == FeedStart(0, 1, resumed=True)
 
 
 def test_a_batch_that_is_rolled_back_leaves_no_trace(ledger: Ledger) -> None:
-    commit(ledger, draft(CLIENT, "m-1"))
-    again = [draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED), draft(OTHER_CLIENT, "m-1", order_id="o-2")]
+    commit(ledger, submission(CLIENT, "m-1"))
+    again = [
+        submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED),
+        submission(OTHER_CLIENT, "m-1", order_id="o-2"),
+    ]
     first = ledger.stage(again)
     ledger.rollback()
     assert [entry.seq(CLIENT) for entry in ledger.read_feed(CLIENT, 0, 100)] == [1]
@@ -86,19 +89,19 @@ def test_a_batch_that_is_rolled_back_leaves_no_trace(ledger: Ledger) -> None:
 
 
 def test_within_a_batch_each_draft_is_judged_after_the_one_before_it(ledger: Ledger) -> None:
-    placed = draft(CLIENT, "m-1")
+    placed = submission(CLIENT, "m-1")
     outcomes = commit(
         ledger,
         placed,
         placed,
-        draft(CLIENT, "m-1", message="something else"),
-        draft(CLIENT, "m-2"),
-        draft(CLIENT, "m-3", StatusCode.CANCELLED),
-        draft(SERVICEMAN, "m-1", StatusCode.ACCEPTED),
+        submission(CLIENT, "m-1", message="something else"),
+        submission(CLIENT, "m-2"),
+        submission(CLIENT, "m-3", StatusCode.CANCELLED),
+        submission(SERVICEMAN, "m-1", StatusCode.ACCEPTED),
     )
     entry = outcomes[0]
     assert isinstance(entry, Entry)
-    assert outcomes[1] == Repeated(entry)
+    assert outcomes[1] == Duplicate(entry)
     assert _rejection(outcomes[2]) == (RejectionCode.MESSAGE_ID_REUSED, StatusCode.PLACED)
     assert _rejection(outcomes[3]) == (RejectionCode.ORDER_EXISTS, StatusCode.PLACED)
     assert isinstance(outcomes[4], Entry)
@@ -109,9 +112,9 @@ def test_a_message_id_belongs_to_one_user(ledger: Ledger) -> None:
     twin = User(CLIENT.user_id, ClientType.SERVICEMAN)
     first, second, third = commit(
         ledger,
-        draft(CLIENT, "m-1"),
-        draft(OTHER_CLIENT, "m-1", order_id="o-2", receiver=twin),
-        draft(twin, "m-1", StatusCode.ACCEPTED, order_id="o-2"),
+        submission(CLIENT, "m-1"),
+        submission(OTHER_CLIENT, "m-1", order_id="o-2", receiver=twin),
+        submission(twin, "m-1", StatusCode.ACCEPTED, order_id="o-2"),
     )
     assert [type(outcome) for outcome in (first, second, third)] == [Entry, Entry, Entry]
 
@@ -119,42 +122,47 @@ def test_a_message_id_belongs_to_one_user(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     ("again", "is_same"),
     [
-        (draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way"), True),
-        (draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way", receiver=CLIENT), True),
-        (draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way", receiver=OTHER_CLIENT), False),
-        (draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="on my way"), False),
-        (draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way", order_id="o-2"), False),
-        (draft(SERVICEMAN, "m-2", StatusCode.ORDER_CHANGED, message="On my way"), False),
+        (submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way"), True),
+        (submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way", receiver=CLIENT), True),
+        (
+            submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way", receiver=OTHER_CLIENT),
+            False,
+        ),
+        (submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="on my way"), False),
+        (submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way", order_id="o-2"), False),
+        (submission(SERVICEMAN, "m-2", StatusCode.ORDER_CHANGED, message="On my way"), False),
     ],
 )
 def test_a_status_is_the_same_if_it_says_the_same_once_it_is_filled_in(
-    ledger: Ledger, again: Draft, is_same: bool
+    ledger: Ledger, again: Submission, is_same: bool
 ) -> None:
     _, entry = commit(
-        ledger, draft(CLIENT, "m-1"), draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way")
+        ledger,
+        submission(CLIENT, "m-1"),
+        submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way"),
     )
-    commit(ledger, draft(CLIENT, "m-3", StatusCode.STARTED))
+    commit(ledger, submission(CLIENT, "m-3", StatusCode.STARTED))
     (outcome,) = commit(ledger, again)
     if is_same:
-        assert outcome == Repeated(entry)
+        assert outcome == Duplicate(entry)
     else:
         assert isinstance(outcome, Rejection)
         assert outcome.code is RejectionCode.MESSAGE_ID_REUSED
 
 
 def test_a_rejection_names_the_status_of_the_order_only_to_one_who_has_a_part_in_it(ledger: Ledger) -> None:
-    commit(ledger, draft(CLIENT, "m-1"))
-    forged = draft(CLIENT, "m-2", StatusCode.ACCEPTED)
+    commit(ledger, submission(CLIENT, "m-1"))
+    forged = submission(CLIENT, "m-2", StatusCode.ACCEPTED)
     assert forged.refusal is not None
     outcomes = commit(
         ledger,
         forged,
         forged._replace(sender=OTHER_CLIENT),
         forged._replace(order_id="nowhere"),
-        draft(CLIENT, "m-1", order_id="nowhere"),
-        draft(OTHER_CLIENT, "m-2"),
-        draft(OTHER_SERVICEMAN, "m-2", StatusCode.ACCEPTED),
-        draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED, receiver=OTHER_CLIENT),
+        submission(CLIENT, "m-1", order_id="nowhere"),
+        submission(OTHER_CLIENT, "m-2"),
+        submission(OTHER_SERVICEMAN, "m-2", StatusCode.ACCEPTED),
+        submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED, receiver=OTHER_CLIENT),
     )
     assert [_rejection(outcome) for outcome in outcomes] == [
         (RejectionCode.WRONG_ROLE, StatusCode.PLACED),
@@ -168,12 +176,12 @@ def test_a_rejection_names_the_status_of_the_order_only_to_one_who_has_a_part_in
 
 
 def test_a_feed_starts_where_the_query_says_if_the_ledger_can_go_on_from_there(ledger: Ledger) -> None:
-    commit(ledger, *[draft(user, f"m-{status}", status) for user, status in WHOLE_ORDER])
+    commit(ledger, *[submission(user, f"m-{status}", status) for user, status in WHOLE_ORDER])
     epoch = ledger.epoch
-    assert ledger.open_feed(CLIENT, 5, epoch) == Feed(5, 8, resumed=True)
-    assert ledger.open_feed(CLIENT, 8, epoch) == Feed(8, 8, resumed=True)
-    assert ledger.open_feed(CLIENT, 0, None) == Feed(0, 8, resumed=True)
-    assert ledger.open_feed(CLIENT, 0, "another") == Feed(0, 8, resumed=True)
+    assert ledger.open_feed(CLIENT, 5, epoch) == FeedStart(5, 8, resumed=True)
+    assert ledger.open_feed(CLIENT, 8, epoch) == FeedStart(8, 8, resumed=True)
+    assert ledger.open_feed(CLIENT, 0, None) == FeedStart(0, 8, resumed=True)
+    assert ledger.open_feed(CLIENT, 0, "another") == FeedStart(0, 8, resumed=True)
     for since, told in (
         (9, epoch),
         (10**19 - 1, epoch),
@@ -182,18 +190,22 @@ def test_a_feed_starts_where_the_query_says_if_the_ledger_can_go_on_from_there(l
         (None, epoch),
         (None, None),
     ):
-        assert ledger.open_feed(CLIENT, since, told) == Feed(8, 8, resumed=False)
-    assert ledger.open_feed(OTHER_CLIENT, None, None) == Feed(0, 0, resumed=False)
+        assert ledger.open_feed(CLIENT, since, told) == FeedStart(8, 8, resumed=False)
+    assert ledger.open_feed(OTHER_CLIENT, None, None) == FeedStart(0, 0, resumed=False)
 
 
 def test_a_new_feed_starts_before_the_oldest_order_that_is_still_open(ledger: Ledger) -> None:
-    commit(ledger, draft(CLIENT, "m-1", order_id="o-1"), draft(CLIENT, "m-2", order_id="o-2"))
-    commit(ledger, draft(CLIENT, "m-3", order_id="o-3"), draft(CLIENT, "m-4", StatusCode.CANCELLED, "o-1"))
-    assert ledger.open_feed(CLIENT, None, None) == Feed(1, 4, resumed=False)
-    commit(ledger, draft(CLIENT, "m-5", StatusCode.CANCELLED, "o-2"))
-    assert ledger.open_feed(SERVICEMAN, None, None) == Feed(2, 5, resumed=False)
-    commit(ledger, draft(CLIENT, "m-6", StatusCode.CANCELLED, "o-3"))
-    assert ledger.open_feed(CLIENT, None, None) == Feed(6, 6, resumed=False)
+    commit(ledger, submission(CLIENT, "m-1", order_id="o-1"), submission(CLIENT, "m-2", order_id="o-2"))
+    commit(
+        ledger,
+        submission(CLIENT, "m-3", order_id="o-3"),
+        submission(CLIENT, "m-4", StatusCode.CANCELLED, "o-1"),
+    )
+    assert ledger.open_feed(CLIENT, None, None) == FeedStart(1, 4, resumed=False)
+    commit(ledger, submission(CLIENT, "m-5", StatusCode.CANCELLED, "o-2"))
+    assert ledger.open_feed(SERVICEMAN, None, None) == FeedStart(2, 5, resumed=False)
+    commit(ledger, submission(CLIENT, "m-6", StatusCode.CANCELLED, "o-3"))
+    assert ledger.open_feed(CLIENT, None, None) == FeedStart(6, 6, resumed=False)
 
 
 def test_a_store_that_fails_midway_leaves_nothing_staged(
@@ -205,8 +217,8 @@ def test_a_store_that_fails_midway_leaves_nothing_staged(
     with monkeypatch.context() as patch:
         patch.setattr(SqliteStore, "write", broken)
         with pytest.raises(LedgerError):
-            ledger.stage([draft(CLIENT, "m-1")])
-    assert commit(ledger, draft(CLIENT, "m-1"))[0] == ledger.read_feed(CLIENT, 0, 1)[0]
+            ledger.stage([submission(CLIENT, "m-1")])
+    assert commit(ledger, submission(CLIENT, "m-1"))[0] == ledger.read_feed(CLIENT, 0, 1)[0]
 
 
 # Any history at all, against a model that fits in a few lines.
@@ -216,8 +228,8 @@ USERS = [
     for role, ids in ((ClientType.CLIENT, "ab"), (ClientType.SERVICEMAN, "bc"))
     for user_id in ids
 ]
-DRAFTS = st.builds(
-    draft,
+SUBMISSIONS = st.builds(
+    submission,
     st.sampled_from(USERS),
     st.sampled_from([f"m-{number}" for number in range(12)]),
     st.sampled_from(list(StatusCode)),
@@ -248,14 +260,14 @@ class Model:
         is_open = {entry.order_id: ORDER_FLOW.is_open(entry.status) for entry in feed}
         return next((seq for seq, entry in enumerate(feed, start=1) if is_open[entry.order_id]), None)
 
-    def judge(self, wanted: Draft) -> Outcome | RejectionCode:
+    def judge(self, wanted: Submission) -> Outcome | RejectionCode:
         order = self.order(wanted.order_id)
         if wanted.refusal:
             return wanted.refusal.code
         for entry in self.entries:
             if (entry.sender, entry.message_id) == (wanted.sender, wanted.message_id):
-                is_same = entry.says_the_same(wanted)
-                return Repeated(entry) if is_same else RejectionCode.MESSAGE_ID_REUSED
+                is_same = entry.matches(wanted)
+                return Duplicate(entry) if is_same else RejectionCode.MESSAGE_ID_REUSED
         status, sender = wanted.order_status, wanted.sender
         rejection = ORDER_FLOW.check_order(status, sender.user_id, sender.role, order)
         if rejection:
@@ -284,9 +296,9 @@ class AnyHistory(RuleBasedStateMachine):
         self.ledger.close()
         self.directory.cleanup()
 
-    def staged(self, drafts: list[Draft]) -> Model:
+    def staged(self, submissions: list[Submission]) -> Model:
         after = Model(list(self.model.entries))
-        for outcome, wanted in zip(self.ledger.stage(drafts), drafts, strict=True):
+        for outcome, wanted in zip(self.ledger.stage(submissions), submissions, strict=True):
             expected = after.judge(wanted)
             assert expected == (outcome.code if isinstance(outcome, Rejection) else outcome)
             if isinstance(outcome, Rejection):
@@ -295,24 +307,24 @@ class AnyHistory(RuleBasedStateMachine):
                 assert outcome.current_status == (order.current_status if order and is_party else None)
         return after
 
-    @rule(drafts=st.lists(DRAFTS, max_size=12))
-    def commit(self, drafts: list[Draft]) -> None:
-        after = self.staged(drafts)
+    @rule(submissions=st.lists(SUBMISSIONS, max_size=12))
+    def commit(self, submissions: list[Submission]) -> None:
+        after = self.staged(submissions)
         self.ledger.commit()
         self.feeds_are_those_of_the_model()
-        self.ledger.settle()
+        self.ledger.after_commit()
         self.model = after
 
-    @rule(drafts=st.lists(DRAFTS, max_size=12))
-    def fail_to_commit(self, drafts: list[Draft]) -> None:
-        self.staged(drafts)
+    @rule(submissions=st.lists(SUBMISSIONS, max_size=12))
+    def fail_to_commit(self, submissions: list[Submission]) -> None:
+        self.staged(submissions)
         self.ledger.rollback()
 
     @rule()
-    def merge(self) -> None:
-        self.ledger.merge()
+    def compact(self) -> None:
+        self.ledger.compact()
         self.feeds_are_those_of_the_model()
-        self.ledger.merged()
+        self.ledger.after_compaction()
 
     @rule()
     def restart(self) -> None:
@@ -326,8 +338,10 @@ class AnyHistory(RuleBasedStateMachine):
     def send_again_what_was_committed(self, data: st.DataObject) -> None:
         entry = data.draw(st.sampled_from(self.model.entries))
         status = StatusCode(entry.status)
-        again = draft(entry.sender, entry.message_id, status, entry.order_id, entry.receiver, entry.message)
-        assert commit(self.ledger, again) == [Repeated(entry)]
+        again = submission(
+            entry.sender, entry.message_id, status, entry.order_id, entry.receiver, entry.message
+        )
+        assert commit(self.ledger, again) == [Duplicate(entry)]
 
     @invariant()
     def feeds_are_those_of_the_model(self) -> None:
@@ -337,7 +351,7 @@ class AnyHistory(RuleBasedStateMachine):
                 assert self.ledger.read_feed(user, after, 3) == feed[after : after + 3]
             first = self.model.first_open(user)
             start = len(feed) if first is None else first - 1
-            assert self.ledger.open_feed(user, None, None) == Feed(start, len(feed), resumed=False)
+            assert self.ledger.open_feed(user, None, None) == FeedStart(start, len(feed), resumed=False)
 
 
 TestAnyHistory = AnyHistory.TestCase

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from server_stub.ledger.sqlite.memtable import Recent
+from server_stub.ledger.sqlite.memtable import MemTable
 from server_stub.records import Entry, User
 from socket_bloc.order_status import ClientType
 from tests.server_stub.support import CLIENT, SERVICEMAN
@@ -13,47 +13,47 @@ def _entry(seq: int, receiver: User = SERVICEMAN, message: str = "") -> Entry:
 
 
 def test_what_is_staged_is_known_by_its_message_id_and_in_no_feed() -> None:
-    recent = Recent()
-    recent.stage(_entry(1))
-    assert recent.entry(CLIENT, "m-1") == _entry(1)
-    assert recent.entry(SERVICEMAN, "m-1") is None
-    assert list(recent.feed(CLIENT)) == []
-    assert recent.size == 0
+    memtable = MemTable()
+    memtable.stage(_entry(1))
+    assert memtable.entry(CLIENT, "m-1") == _entry(1)
+    assert memtable.entry(SERVICEMAN, "m-1") is None
+    assert list(memtable.feed(CLIENT)) == []
+    assert memtable.size == 0
 
 
 def test_what_is_settled_is_in_the_feeds_of_both() -> None:
-    recent = Recent()
+    memtable = MemTable()
     for entry in (_entry(1), _entry(2, OTHER)):
-        recent.stage(entry)
-    recent.settle()
-    assert list(recent.feed(CLIENT)) == [_entry(1), _entry(2, OTHER)]
-    assert list(recent.feed(SERVICEMAN)) == [_entry(1)]
-    assert list(recent.feed(OTHER)) == [_entry(2, OTHER)]
-    assert recent.size == 2
+        memtable.stage(entry)
+    memtable.after_commit()
+    assert list(memtable.feed(CLIENT)) == [_entry(1), _entry(2, OTHER)]
+    assert list(memtable.feed(SERVICEMAN)) == [_entry(1)]
+    assert list(memtable.feed(OTHER)) == [_entry(2, OTHER)]
+    assert memtable.size == 2
 
 
 def test_what_comes_to_nothing_is_forgotten_and_nothing_else() -> None:
-    recent = Recent()
-    recent.stage(_entry(1))
-    recent.settle()
-    recent.stage(_entry(2))
-    recent.unstage()
-    recent.settle()
-    assert recent.entry(CLIENT, "m-1") == _entry(1)
-    assert recent.entry(CLIENT, "m-2") is None
-    assert list(recent.feed(CLIENT)) == [_entry(1)]
+    memtable = MemTable()
+    memtable.stage(_entry(1))
+    memtable.after_commit()
+    memtable.stage(_entry(2))
+    memtable.rollback()
+    memtable.after_commit()
+    assert memtable.entry(CLIENT, "m-1") == _entry(1)
+    assert memtable.entry(CLIENT, "m-2") is None
+    assert list(memtable.feed(CLIENT)) == [_entry(1)]
 
 
 def test_long_messages_count_for_more() -> None:
-    recent = Recent()
-    recent.stage(_entry(1, message="x" * 4000))
-    recent.settle()
-    assert recent.size == 41
+    memtable = MemTable()
+    memtable.stage(_entry(1, message="x" * 4000))
+    memtable.after_commit()
+    assert memtable.size == 41
 
 
 def test_nothing_is_left_when_it_is_cleared() -> None:
-    recent = Recent()
-    recent.stage(_entry(1))
-    recent.settle()
-    recent.clear()
-    assert (recent.entry(CLIENT, "m-1"), list(recent.feed(CLIENT)), recent.size) == (None, [], 0)
+    memtable = MemTable()
+    memtable.stage(_entry(1))
+    memtable.after_commit()
+    memtable.clear()
+    assert (memtable.entry(CLIENT, "m-1"), list(memtable.feed(CLIENT)), memtable.size) == (None, [], 0)

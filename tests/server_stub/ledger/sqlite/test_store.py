@@ -11,10 +11,10 @@ from server_stub.ledger.ledger import Ledger
 from server_stub.ledger.sqlite import store as sqlite
 from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.ledger.store import LedgerError
-from server_stub.records import Repeated, User
+from server_stub.records import Duplicate, User
 from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import ClientType, StatusCode
-from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, draft
+from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, submission
 
 
 @pytest.fixture
@@ -36,10 +36,13 @@ def ledger(store: SqliteStore) -> Ledger:
 
 def _commit(ledger: Ledger, *, order_id: str = "o-1", statuses: int = len(WHOLE_ORDER)) -> None:
     ledger.stage(
-        [draft(user, f"{order_id}-{status}", status, order_id) for user, status in WHOLE_ORDER[:statuses]]
+        [
+            submission(user, f"{order_id}-{status}", status, order_id)
+            for user, status in WHOLE_ORDER[:statuses]
+        ]
     )
     ledger.commit()
-    ledger.settle()
+    ledger.after_commit()
 
 
 def _commit_without_end(ledger: Ledger) -> None:
@@ -56,7 +59,7 @@ def _rows(path: Path, query: str) -> list[tuple[int, ...]]:
 
 
 def test_what_is_committed_is_in_the_file_before_commit_returns(ledger: Ledger, path: Path) -> None:
-    ledger.stage([draft(CLIENT, "m-1")])
+    ledger.stage([submission(CLIENT, "m-1")])
     assert _rows(path, "SELECT count(*) FROM statuses") == [(0,)]
     ledger.commit()
     assert _rows(path, "SELECT status, client_seq, serviceman_seq FROM statuses") == [(1001, 1, 1)]
@@ -65,15 +68,15 @@ def test_what_is_committed_is_in_the_file_before_commit_returns(ledger: Ledger, 
 def test_recent_entries_are_sorted_in_when_there_are_enough(
     ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "MERGE_SIZE", 9)
+    monkeypatch.setattr(sqlite, "COMPACTION_SIZE", 9)
     _commit(ledger)
-    assert not ledger.wants_merge
+    assert not ledger.needs_compaction
     _commit(ledger, order_id="o-2", statuses=1)
-    assert ledger.wants_merge
+    assert ledger.needs_compaction
     before = ledger.read_feed(CLIENT, 0, 100)
-    ledger.merge()
-    ledger.merged()
-    assert not ledger.wants_merge
+    ledger.compact()
+    ledger.after_compaction()
+    assert not ledger.needs_compaction
     assert ledger.read_feed(CLIENT, 0, 100) == before
     assert _rows(path, "SELECT count(*) FROM feeds") == [(18,)]
     assert _rows(path, "SELECT count(*) FROM sent") == [(9,)]
@@ -83,28 +86,28 @@ def test_recent_entries_are_sorted_in_when_there_are_enough(
 
 
 def test_long_messages_are_sorted_in_sooner(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "MERGE_SIZE", 20)
-    ledger.stage([draft(CLIENT, "m-1", message="x" * 4000)])
+    monkeypatch.setattr(sqlite, "COMPACTION_SIZE", 20)
+    ledger.stage([submission(CLIENT, "m-1", message="x" * 4000)])
     ledger.commit()
-    assert not ledger.wants_merge
-    ledger.settle()
-    assert ledger.wants_merge
+    assert not ledger.needs_compaction
+    ledger.after_commit()
+    assert ledger.needs_compaction
 
 
-def test_a_merge_that_fails_changes_nothing_and_the_next_one_does_it(
+def test_a_compaction_that_fails_changes_nothing_and_the_next_one_does_it(
     ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _commit(ledger)
     before = ledger.read_feed(CLIENT, 0, 100)
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite.sql, "MERGE", (*sqlite.sql.MERGE, "INSERT INTO nowhere VALUES (1)"))
+        patch.setattr(sqlite.sql, "COMPACT", (*sqlite.sql.COMPACT, "INSERT INTO nowhere VALUES (1)"))
         with pytest.raises(LedgerError, match="nowhere"):
-            ledger.merge()
+            ledger.compact()
     assert _rows(path, "SELECT count(*) FROM feeds") == [(0,)]
     assert ledger.read_feed(CLIENT, 0, 100) == before
     _commit(ledger, order_id="o-2")
-    ledger.merge()
-    ledger.merged()
+    ledger.compact()
+    ledger.after_compaction()
     assert _rows(path, "SELECT count(*) FROM feeds") == [(32,)]
     assert ledger.read_feed(CLIENT, 0, 8) == before
 
@@ -112,16 +115,19 @@ def test_a_merge_that_fails_changes_nothing_and_the_next_one_does_it(
 def test_a_new_process_finds_what_was_not_sorted_in(path: Path) -> None:
     ledger = Ledger(SqliteStore(str(path)), ORDER_FLOW)
     _commit(ledger)
-    ledger.merge()
-    ledger.merged()
+    ledger.compact()
+    ledger.after_compaction()
     _commit(ledger, order_id="o-2", statuses=3)
     feed = ledger.read_feed(SERVICEMAN, 0, 100)
     ledger.close()
 
     again = Ledger(SqliteStore(str(path)), ORDER_FLOW)
     assert again.read_feed(SERVICEMAN, 0, 100) == feed
-    repeated = draft(CLIENT, "o-2-1001", order_id="o-2"), draft(CLIENT, "o-1-1001", order_id="o-1")
-    assert again.stage(repeated) == [Repeated(feed[8]), Repeated(feed[0])]
+    sent_again = (
+        submission(CLIENT, "o-2-1001", order_id="o-2"),
+        submission(CLIENT, "o-1-1001", order_id="o-1"),
+    )
+    assert again.stage(sent_again) == [Duplicate(feed[8]), Duplicate(feed[0])]
     again.rollback()
     _commit(again, order_id="o-3", statuses=1)
     assert again.read_feed(SERVICEMAN, 11, 100)[0].receiver_seq == 12
@@ -131,18 +137,18 @@ def test_a_new_process_finds_what_was_not_sorted_in(path: Path) -> None:
 def test_what_no_longer_fits_into_memory_is_found_in_the_database(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "MAX_REMEMBERED", 2)
+    monkeypatch.setattr(sqlite, "CACHE_SIZE", 2)
     receivers = [User(f"s-{number}", ClientType.SERVICEMAN) for number in range(5)]
     for number, receiver in enumerate(receivers):
-        ledger.stage([draft(CLIENT, f"m-{number}", order_id=f"o-{number}", receiver=receiver)])
+        ledger.stage([submission(CLIENT, f"m-{number}", order_id=f"o-{number}", receiver=receiver)])
         ledger.commit()
-        ledger.settle()
-        ledger.merge()
-        ledger.merged()
+        ledger.after_commit()
+        ledger.compact()
+        ledger.after_compaction()
     for number, receiver in enumerate(receivers):
-        (outcome,) = ledger.stage([draft(receiver, "m", StatusCode.ACCEPTED, f"o-{number}")])
+        (outcome,) = ledger.stage([submission(receiver, "m", StatusCode.ACCEPTED, f"o-{number}")])
         ledger.commit()
-        ledger.settle()
+        ledger.after_commit()
         assert outcome == ledger.read_feed(receiver, 1, 1)[0]
     assert [entry.seq(CLIENT) for entry in ledger.read_feed(CLIENT, 0, 100)] == list(range(1, 11))
 
@@ -154,7 +160,7 @@ def test_another_process_that_writes_makes_it_unavailable_and_only_as_long_as_it
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(LedgerError, match="locked"):
-        ledger.stage([draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED)])
+        ledger.stage([submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED)])
     assert len(ledger.read_feed(CLIENT, 0, 100)) == 1
     other.execute("ROLLBACK")
     other.close()
@@ -168,7 +174,7 @@ def test_a_file_that_was_taken_away_takes_no_more(ledger: Ledger, path: Path, is
     if is_replaced:
         path.write_bytes(path.with_name("old.db").read_bytes())
     with pytest.raises(LedgerError, match="removed or replaced"):
-        ledger.stage([draft(SERVICEMAN, "m-2", StatusCode.ACCEPTED)])
+        ledger.stage([submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED)])
     path.with_name("old.db").replace(path)
     _commit(ledger, order_id="o-2")
 
@@ -188,12 +194,12 @@ def test_a_full_disk_is_reported_and_over_when_there_is_room(store: SqliteStore,
 def test_texts_come_back_exactly_as_they_were(ledger: Ledger) -> None:
     odd = "\u202eRTL 😀 \u2028 'quoted\" \\ ; DROP TABLE statuses --\r\n\t\x7f\u00e9 e\u0301"
     sender = User(odd, ClientType.CLIENT)
-    ledger.stage([draft(sender, odd, order_id=odd, message=odd)])
+    ledger.stage([submission(sender, odd, order_id=odd, message=odd)])
     ledger.commit()
-    ledger.settle()
-    ledger.merge()
-    ledger.merged()
+    ledger.after_commit()
+    ledger.compact()
+    ledger.after_compaction()
     (entry,) = ledger.read_feed(sender, 0, 1)
     assert (entry.sender.user_id, entry.message_id, entry.order_id, entry.message) == (odd, odd, odd, odd)
-    assert ledger.stage([draft(sender, odd, order_id=odd, message=odd)]) == [Repeated(entry)]
+    assert ledger.stage([submission(sender, odd, order_id=odd, message=odd)]) == [Duplicate(entry)]
     ledger.rollback()
