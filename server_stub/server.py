@@ -29,7 +29,7 @@ from server_stub.rate_limit import RateLimit
 from server_stub.relay import Relay
 from server_stub.settings import Settings
 from server_stub.wire.connection import Connection
-from server_stub.wire.deadlines import Deadlines
+from server_stub.wire.deadlines import TimerWheel
 from server_stub.wire.http import PATH, HttpError, check_target, plain_response, unavailable
 from server_stub.wire.listening import BACKLOG, StartError, bind, capacity
 from socket_bloc.frames import CloseCode
@@ -86,16 +86,16 @@ class Server:
         self._state = _State.LISTENING
         self._listener: asyncio.Server | None = None
         self._connections: set[Connection] = set()
-        self._someone_left = asyncio.Event()
+        self._connection_closed = asyncio.Event()
         self._closed = asyncio.Event()
-        self.deadlines = Deadlines(self._loop.time)
+        self.timers = TimerWheel(self._loop.time)
 
     async def listen(self) -> None:
         """Take connections from now on."""
         self._listener = await self._loop.create_server(
             lambda: Connection(self), sock=self._socket, backlog=BACKLOG
         )
-        self.deadlines.start(self._loop)
+        self.timers.start(self._loop)
 
     @property
     def uri(self) -> str:
@@ -132,7 +132,7 @@ class Server:
         self._socket.close()
         for connection in self._connections:
             connection.abort()
-        self.deadlines.stop()
+        self.timers.stop()
         if not self._relay.writer.stop(_COMMIT_TIMEOUT):
             _log.error("a COMMIT hangs in the disk; the database stays locked until it returns")
         self._closed.set()
@@ -163,7 +163,7 @@ class Server:
     def disconnected(self, connection: Connection) -> None:
         """Forget a connection."""
         self._connections.discard(connection)
-        self._someone_left.set()
+        self._connection_closed.set()
 
     def _admit(self, connection: Connection, request: Request) -> None:
         closed = None
@@ -209,5 +209,5 @@ class Server:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not condition():
-                    self._someone_left.clear()
-                    await self._someone_left.wait()
+                    self._connection_closed.clear()
+                    await self._connection_closed.wait()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from server_stub.frames.incoming import Unreadable, read_frame
+from server_stub.frames.incoming import InvalidFrame, read_frame
 from server_stub.frames.outgoing import rejected_frame, status_frame, status_without_seq, welcome_frame
 from server_stub.ledger.group_commit import GroupCommit
 from server_stub.ledger.ledger import Ledger
@@ -90,7 +90,7 @@ class Session:
         services = self._services
         is_within_rate = self._bucket.take(services.loop.time())
         frame = read_frame(text)
-        if isinstance(frame, Unreadable):
+        if isinstance(frame, InvalidFrame):
             self._reject(frame.message_id, frame.rejection)
             if frame.rejection.code is RejectionCode.MALFORMED:
                 self._count_malformed()

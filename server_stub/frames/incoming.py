@@ -16,17 +16,17 @@ from server_stub.frames.strict_json import (
 from socket_bloc.frames import SendFrame
 from socket_bloc.order_status import Rejection, RejectionCode
 
-__all__ = ["Unreadable", "read_frame"]
+__all__ = ["InvalidFrame", "read_frame"]
 
 
-class Unreadable(NamedTuple):
+class InvalidFrame(NamedTuple):
     """A frame that is no send. `message_id` is that of the frame, where it could be read all the same."""
 
     message_id: str | None
     rejection: Rejection
 
 
-def read_frame(text: str) -> SendFrame | Unreadable:
+def read_frame(text: str) -> SendFrame | InvalidFrame:
     """Read a client's frame. What is returned as a `SendFrame` has an order id. Never raises."""
     try:
         fields = read_object(text)
@@ -37,7 +37,7 @@ def read_frame(text: str) -> SendFrame | Unreadable:
         return _malformed(_message_id(fields), "type", "type: a frame needs a type, which is a string")
     if type_ != "send":
         reason = "a client sends frames of the type send, and no others"
-        return Unreadable(_message_id(fields), Rejection(RejectionCode.UNKNOWN_TYPE, "type", reason))
+        return InvalidFrame(_message_id(fields), Rejection(RejectionCode.UNKNOWN_TYPE, "type", reason))
     try:
         frame = SendFrame.from_wire(fields)
     except ValidationError as error:
@@ -55,5 +55,5 @@ def _message_id(fields: JsonObject) -> str | None:
     return value if is_message_id(value) else None
 
 
-def _malformed(message_id: str | None, field: str, reason: str) -> Unreadable:
-    return Unreadable(message_id, Rejection(RejectionCode.MALFORMED, field, reason))
+def _malformed(message_id: str | None, field: str, reason: str) -> InvalidFrame:
+    return InvalidFrame(message_id, Rejection(RejectionCode.MALFORMED, field, reason))

@@ -7,7 +7,7 @@ from websockets.typing import BytesLike
 
 from socket_bloc.frames import MAX_FRAGMENTS, MAX_FRAME_SIZE, CloseCode
 
-__all__ = ["Assembler", "MessageError"]
+__all__ = ["MessageAssembler", "MessageError"]
 
 
 class MessageError(Exception):
@@ -19,7 +19,7 @@ class MessageError(Exception):
         self.reason = reason
 
 
-class Assembler:
+class MessageAssembler:
     """The fragments of one connection. The core has seen to it that they come in a sensible order."""
 
     __slots__ = ("_fragments", "_size")

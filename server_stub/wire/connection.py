@@ -1,8 +1,8 @@
-"""One WebSocket on one transport: bytes in, whole texts out to its guest, and every deadline in between.
+"""One WebSocket on one transport: bytes in, whole texts out to its handler, and every deadline in between.
 
 The protocol is `websockets`' sans-I/O `ServerProtocol`, which knows no time and does not mind how much
-waits to be written: that is here. Who may come in is decided by the host, and what a text means by the
-guest; neither is known here. A connection costs no task, no queue, no lock and no timer of its own.
+waits to be written: that is here. Who may come in is decided by the owner, and what a text means by the
+handler; neither is known here. A connection costs no task, no queue, no lock and no timer of its own.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import OPEN, SEND_EOF
 
-from server_stub.wire.assembler import Assembler, MessageError
-from server_stub.wire.deadlines import Deadlines
+from server_stub.wire.assembler import MessageAssembler, MessageError
+from server_stub.wire.deadlines import TimerWheel
 from server_stub.wire.protocol import RelayProtocol, RequestReader, text_frame
 from socket_bloc.frames import CloseCode
 
-__all__ = ["Connection", "Guest", "Host"]
+__all__ = ["Connection", "ConnectionHandler", "ConnectionOwner"]
 
 HANDSHAKE_TIMEOUT: Final = 10.0
 """Seconds until the whole request must have come."""
@@ -36,7 +36,7 @@ MAX_WRITE_BUFFER: Final = 1024 * 1024
 _INTERNAL_ERROR: Final = 1011
 
 
-class Guest(Protocol):
+class ConnectionHandler(Protocol):
     """Who speaks over an open connection."""
 
     def opened(self) -> None:
@@ -56,11 +56,11 @@ class Guest(Protocol):
         ...
 
 
-class Host(Protocol):
+class ConnectionOwner(Protocol):
     """Who takes connections in."""
 
     @property
-    def deadlines(self) -> Deadlines:
+    def timers(self) -> TimerWheel:
         """The timer of its connections."""
         ...
 
@@ -84,32 +84,32 @@ class Connection(asyncio.Protocol):
         "_assembler",
         "_awaits_pong",
         "_buffered",
-        "_guest",
-        "_host",
-        "_is_ending",
+        "_handler",
+        "_is_closing",
         "_is_paused",
+        "_owner",
         "_protocol",
         "_request",
         "_transport",
-        "_unread",
-        "turn",
+        "_unhandled",
+        "slot",
     )
 
-    def __init__(self, host: Host) -> None:
-        self.turn: int | None = None
-        self._host = host
-        self._guest: Guest | None = None
+    def __init__(self, owner: ConnectionOwner) -> None:
+        self.slot: int | None = None
+        self._owner = owner
+        self._handler: ConnectionHandler | None = None
         self._transport = cast(asyncio.Transport, None)  # comes with connection_made
         self._protocol = RelayProtocol()
-        self._assembler = Assembler()
+        self._assembler = MessageAssembler()
         self._request: RequestReader | None = RequestReader(self._protocol)  # None once it is answered
-        self._unread: list[Frame] = []
+        self._unhandled: list[Frame] = []
         self._is_paused = False
         self._buffered = 0  # bytes that waited to be written when the deadline was set
         self._awaits_pong = False
-        self._is_ending = False  # the time for the end is running, and nothing extends it
+        self._is_closing = False  # the time for the end is running, and nothing extends it
 
-    # What the host and the guest ask for.
+    # What the owner and the handler ask for.
 
     @property
     def is_writable(self) -> bool:
@@ -126,17 +126,17 @@ class Connection(asyncio.Protocol):
         """What the WebSocket protocol itself has to say to a request: 101, or why not."""
         return self._protocol.accept(request)
 
-    def accept(self, response: Response, guest: Guest) -> None:
+    def accept(self, response: Response, handler: ConnectionHandler) -> None:
         """Open the WebSocket with the 101 of `handshake`."""
         request = self._take_request()
         if request is None:
             return
-        self._guest = guest
+        self._handler = handler
         self._protocol.send_response(response)
         self._flush()
         # Spread, so that those who came together are not pinged together.
-        self._give_time(PING_INTERVAL * random.uniform(0.5, 1.0))
-        guest.opened()
+        self._set_deadline(PING_INTERVAL * random.uniform(0.5, 1.0))
+        handler.opened()
         if early := request.rest:
             self._receive(early)
 
@@ -176,8 +176,8 @@ class Connection(asyncio.Protocol):
         """Start the time for the request."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=HIGH_WATER, low=HIGH_WATER // 4)
-        self._give_time(HANDSHAKE_TIMEOUT)
-        self._host.connected(self)
+        self._set_deadline(HANDSHAKE_TIMEOUT)
+        self._owner.connected(self)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: of the request, until it is answered, then of frames."""
@@ -190,42 +190,42 @@ class Connection(asyncio.Protocol):
         """Nothing more comes; the transport closes itself when all is written, if it ever is."""
         self._protocol.receive_eof()
         self._flush()
-        self._expect_end()
+        self._expect_close()
 
     def pause_writing(self) -> None:
         """Read nothing more from one who does not read either."""
         self._is_paused = True
         self._transport.pause_reading()
-        if not self._is_ending:
-            self._give_time(STALL_TIMEOUT)
+        if not self._is_closing:
+            self._set_deadline(STALL_TIMEOUT)
 
     def resume_writing(self) -> None:
         """Go on where `pause_writing` stopped."""
         self._is_paused = False
         self._transport.resume_reading()
-        if not self._is_ending:
+        if not self._is_closing:
             # If a ping is out, it stood behind all that was not read: the time for its answer begins now.
-            self._give_time(PONG_TIMEOUT if self._awaits_pong else PING_INTERVAL)
-        unread, self._unread = self._unread, []
-        self._handle(unread)
-        if self._guest is not None and self.is_writable:
-            self._guest.drained()
+            self._set_deadline(PONG_TIMEOUT if self._awaits_pong else PING_INTERVAL)
+        unhandled, self._unhandled = self._unhandled, []
+        self._handle(unhandled)
+        if self._handler is not None and self.is_writable:
+            self._handler.drained()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the guest and the host."""
-        self._host.deadlines.cancel(self)
+        """Tell the handler and the owner."""
+        self._owner.timers.cancel(self)
         self._request = None
         self._protocol.receive_eof()
-        if self._guest is not None:
-            self._guest.lost(self._protocol.first_close_code)
-        self._host.disconnected(self)
+        if self._handler is not None:
+            self._handler.lost(self._protocol.first_close_code)
+        self._owner.disconnected(self)
 
     def on_deadline(self, now: float) -> None:
         """Ping, or give up on one who did not do in time what was due."""
-        if self._request is not None or self._is_ending:
+        if self._request is not None or self._is_closing:
             self.abort()
         elif self._buffered > self._transport.get_write_buffer_size():
-            self._give_time(STALL_TIMEOUT)  # slow, but it does read; a ping may stand behind the rest
+            self._set_deadline(STALL_TIMEOUT)  # slow, but it does read; a ping may stand behind the rest
         elif self._is_paused:
             self.fail(CloseCode.SLOW_READER, "nothing is being read")
         elif self._awaits_pong:
@@ -234,14 +234,14 @@ class Connection(asyncio.Protocol):
             self._awaits_pong = True
             self._protocol.send_ping(b"")
             self._flush()
-            self._give_time(PONG_TIMEOUT)
+            self._set_deadline(PONG_TIMEOUT)
 
     # The request.
 
     def _read_request(self, reader: RequestReader, data: bytes) -> None:
         match reader.read(data):
             case Request() as request:
-                self._host.requested(self, request)
+                self._owner.requested(self, request)
                 if self._request is not None:  # it is answered later
                     self._transport.pause_reading()
             case Response() as response:
@@ -267,9 +267,9 @@ class Connection(asyncio.Protocol):
     def _handle(self, frames: list[Frame]) -> None:
         for index, frame in enumerate(frames):
             if self._is_paused:  # what answers these would only pile up
-                self._unread += frames[index:]
+                self._unhandled += frames[index:]
                 return
-            if self._protocol.has_hung_up:  # (what came before the other's close frame still counts)
+            if self._protocol.closed_first:  # (what came before the other's close frame still counts)
                 return
             if frame.opcode is Opcode.PONG:
                 self._pong_received()
@@ -279,13 +279,13 @@ class Connection(asyncio.Protocol):
             except MessageError as error:
                 self.fail(error.code, error.reason)
                 return
-            if text is not None and self._guest is not None:
-                self._guest.received(text)
+            if text is not None and self._handler is not None:
+                self._handler.received(text)
 
     def _pong_received(self) -> None:
-        if self._awaits_pong and not self._is_ending:
+        if self._awaits_pong and not self._is_closing:
             self._awaits_pong = False
-            self._give_time(PING_INTERVAL)
+            self._set_deadline(PING_INTERVAL)
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
@@ -294,13 +294,13 @@ class Connection(asyncio.Protocol):
             elif self._transport.can_write_eof():
                 self._transport.write_eof()
         if self._protocol.close_expected():
-            self._expect_end()
+            self._expect_close()
 
-    def _expect_end(self) -> None:
-        if not self._is_ending:
-            self._is_ending = True
-            self._give_time(CLOSE_TIMEOUT)
+    def _expect_close(self) -> None:
+        if not self._is_closing:
+            self._is_closing = True
+            self._set_deadline(CLOSE_TIMEOUT)
 
-    def _give_time(self, seconds: float) -> None:
+    def _set_deadline(self, seconds: float) -> None:
         self._buffered = self._transport.get_write_buffer_size()
-        self._host.deadlines.set(self, self._host.deadlines.now() + seconds)
+        self._owner.timers.set(self, self._owner.timers.now() + seconds)

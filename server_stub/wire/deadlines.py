@@ -1,4 +1,4 @@
-"""One timer for all connections: a wheel of turns, each with those that are due in it.
+"""A timer wheel: one event-loop timer for all connections, in slots of 250 ms.
 
 A timer of the event loop for each ping of each connection costs more than the connection itself.
 """
@@ -12,74 +12,74 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Final, Protocol
 
-__all__ = ["TURN", "Deadlines", "Punctual"]
+__all__ = ["SLOT", "HasDeadline", "TimerWheel"]
 
 _log = logging.getLogger("server_stub")
 
-TURN: Final = 0.25
-"""Seconds between two turns; a deadline is met at most this much late."""
+SLOT: Final = 0.25
+"""Seconds of one slot; a deadline fires at most this much late."""
 
 
-class Punctual(Protocol):
-    """Whoever has a deadline, one at a time. `turn` belongs to the wheel; it begins as None."""
+class HasDeadline(Protocol):
+    """An object with at most one deadline. `slot` belongs to the wheel; it starts as None."""
 
-    turn: int | None
+    slot: int | None
 
     def on_deadline(self, now: float) -> None:
-        """The deadline has come; nothing is due any more, unless it is set again."""
+        """The deadline has passed; the next one has to be set again."""
         ...
 
 
-class Deadlines:
-    """Calls `on_deadline` of each who set a deadline, when `advance` has reached it."""
+class TimerWheel:
+    """Calls `on_deadline` of each object whose deadline `advance` has reached."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         """`now` gives seconds that never go back, as the event loop's `time` does."""
         self.now = now
-        self._due: defaultdict[int, set[Punctual]] = defaultdict(set)
+        self._due: defaultdict[int, set[HasDeadline]] = defaultdict(set)
         self._timer: asyncio.TimerHandle | None = None
 
-    def set(self, who: Punctual, at: float) -> None:
-        """`who` is due at `at`, and no longer at the deadline that was set before."""
-        turn = math.ceil(at / TURN)
-        if turn == who.turn:
+    def set(self, item: HasDeadline, at: float) -> None:
+        """Set the deadline of `item`, in place of the one it had."""
+        slot = math.ceil(at / SLOT)
+        if slot == item.slot:
             return
-        self.cancel(who)
-        who.turn = turn
-        self._due[turn].add(who)
+        self.cancel(item)
+        item.slot = slot
+        self._due[slot].add(item)
 
-    def cancel(self, who: Punctual) -> None:
-        """`who` is not due any more."""
-        if who.turn is not None:
-            due = self._due[who.turn]
-            due.discard(who)
+    def cancel(self, item: HasDeadline) -> None:
+        """Clear the deadline of `item`, if it has one."""
+        if item.slot is not None:
+            due = self._due[item.slot]
+            due.discard(item)
             if not due:
-                del self._due[who.turn]
-            who.turn = None
+                del self._due[item.slot]
+            item.slot = None
 
     def advance(self) -> None:
-        """Call all who are due by now."""
+        """Call every item whose deadline has passed."""
         now = self.now()
-        last = math.floor(now / TURN)
-        # After a long stop there may be far more turns to pass than turns with anyone in them.
-        for turn in sorted(turn for turn in self._due if turn <= last):
-            for who in self._due.pop(turn):
-                who.turn = None
+        last = math.floor(now / SLOT)
+        # After a long stop, far more slots may have passed than there are slots with items.
+        for slot in sorted(slot for slot in self._due if slot <= last):
+            for item in self._due.pop(slot):
+                item.slot = None
                 try:
-                    who.on_deadline(now)
+                    item.on_deadline(now)
                 except Exception:
                     _log.exception("a deadline failed")
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Advance by itself from now on."""
-        self._timer = loop.call_later(TURN, self._tick, loop)
+        """Call `advance` from the event loop from now on."""
+        self._timer = loop.call_later(SLOT, self._tick, loop)
 
     def stop(self) -> None:
-        """Advance no more."""
+        """Stop calling it."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = loop.call_later(TURN, self._tick, loop)
+        self._timer = loop.call_later(SLOT, self._tick, loop)
         self.advance()

@@ -18,7 +18,7 @@ __all__ = [
     "HttpError",
     "check_target",
     "plain_response",
-    "refuse_unreadable",
+    "refuse_malformed",
     "unavailable",
 ]
 
@@ -79,7 +79,7 @@ def check_target(method: str, target: str) -> str:
     return path
 
 
-def refuse_unreadable(head: bytes | bytearray) -> HttpError:
+def refuse_malformed(head: bytes | bytearray) -> HttpError:
     """The answer to a request that could not be parsed, of which this much had come."""
     try:
         method, target, version = head.partition(b"\n")[0].rstrip(b"\r").decode("ascii").split(" ")

@@ -17,7 +17,7 @@ from websockets.protocol import SEND_EOF
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from server_stub.wire.http import HttpError, refuse_unreadable
+from server_stub.wire.http import HttpError, refuse_malformed
 from socket_bloc.frames import MAX_FRAME_SIZE, SUBPROTOCOL
 
 __all__ = ["NO_CLOSE_FRAME", "RelayProtocol", "RequestReader", "text_frame"]
@@ -47,14 +47,14 @@ class RelayProtocol(ServerProtocol):
         return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in subprotocols else None
 
     @property
-    def has_hung_up(self) -> bool:
+    def closed_first(self) -> bool:
         """Whether this side was the first to close."""
         return self.close_sent is not None and not self.close_rcvd_then_sent
 
     @property
     def first_close_code(self) -> int:
         """The close code of the side that closed first; 1006 where neither did."""
-        close = self.close_sent if self.has_hung_up else self.close_rcvd
+        close = self.close_sent if self.closed_first else self.close_rcvd
         return NO_CLOSE_FRAME if close is None else int(close.code)
 
 
@@ -80,7 +80,7 @@ class RequestReader:
         for event in self._protocol.events_received():
             return cast(Request, event)
         if self._protocol.writes == [SEND_EOF]:  # unreadable, and the protocol would not say so
-            self._protocol.writes.insert(0, refuse_unreadable(self._head).response.serialize())
+            self._protocol.writes.insert(0, refuse_malformed(self._head).response.serialize())
         elif not self._protocol.eof_sent and len(self._head) > MAX_REQUEST:
             reason = f"a request has at most {MAX_REQUEST} bytes"
             return HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason).response

@@ -38,7 +38,7 @@ def submission(
     receiver: User | None = None,
     message: str = "",
 ) -> Submission:
-    """A submission, checked as a session judges it. PLACED goes to `SERVICEMAN` where nobody else is named."""
+    """A submission, checked as a session does. PLACED goes to `SERVICEMAN` unless a receiver is given."""
     if receiver is None and status is StatusCode.PLACED:
         receiver = SERVICEMAN
     receiver_id = receiver.user_id if receiver else None

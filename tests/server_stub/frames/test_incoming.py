@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server_stub.frames.incoming import Unreadable, read_frame
+from server_stub.frames.incoming import InvalidFrame, read_frame
 from socket_bloc.frames import SendFrame
 from socket_bloc.order_status import RejectionCode
 from tests.server_stub.support import send_frame
@@ -31,9 +31,9 @@ def _without(*path: str) -> str:
     return json.dumps(frame)
 
 
-def _refused(text: str) -> Unreadable:
+def _refused(text: str) -> InvalidFrame:
     frame = read_frame(text)
-    assert isinstance(frame, Unreadable)
+    assert isinstance(frame, InvalidFrame)
     return frame
 
 
@@ -117,4 +117,4 @@ def test_no_frame_makes_it_fail(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(text)))
     length = data.draw(st.integers(0, 20))
     mutated = text[:at] + data.draw(st.text(max_size=20)) + text[at + length :]
-    assert isinstance(read_frame(mutated), SendFrame | Unreadable)
+    assert isinstance(read_frame(mutated), SendFrame | InvalidFrame)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from websockets.frames import Frame, Opcode
 
-from server_stub.wire.assembler import Assembler, MessageError
+from server_stub.wire.assembler import MessageAssembler, MessageError
 from socket_bloc.frames import MAX_FRAGMENTS, MAX_FRAME_SIZE, CloseCode
 
 
@@ -17,7 +17,7 @@ def _fragments(*parts: bytes) -> list[Frame]:
 
 
 def _texts(*frames: Frame) -> list[str]:
-    assembler = Assembler()
+    assembler = MessageAssembler()
     return [text for frame in frames if (text := assembler.add(frame)) is not None]
 
 

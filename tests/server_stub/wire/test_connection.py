@@ -20,7 +20,7 @@ from server_stub.wire.connection import (
     STALL_TIMEOUT,
     Connection,
 )
-from server_stub.wire.deadlines import TURN, Deadlines
+from server_stub.wire.deadlines import SLOT, TimerWheel
 from server_stub.wire.http import plain_response, unavailable
 from tests.server_stub.support import Clock, FakeTransport, client_frame, handshake_request
 
@@ -28,11 +28,11 @@ TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 
 class Side:
-    """The host and the guest of one connection, the transport under it, and the client at its other end."""
+    """Owner and handler of one connection, the transport under it, and the client at its other end."""
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.deadlines = Deadlines(self.clock)
+        self.timers = TimerWheel(self.clock)
         self.requests: list[Request] = []
         self.events: list[Any] = []
         self.answers_at_once = True
@@ -41,7 +41,7 @@ class Side:
         self.client = ClientProtocol(parse_uri("ws://relay/order"), state=OPEN)
         self.connection.connection_made(self.transport)
 
-    # The host.
+    # The owner.
 
     def connected(self, connection: Connection) -> None:
         self.events.append("connected")
@@ -54,7 +54,7 @@ class Side:
     def disconnected(self, connection: Connection) -> None:
         self.events.append("disconnected")
 
-    # The guest.
+    # The handler.
 
     def opened(self) -> None:
         self.events.append("opened")
@@ -98,8 +98,8 @@ class Side:
     def wait(self, seconds: float) -> None:
         until = self.clock.seconds + seconds
         while self.clock.seconds < until:
-            self.clock.seconds = min(self.clock.seconds + TURN, until)
-            self.deadlines.advance()
+            self.clock.seconds = min(self.clock.seconds + SLOT, until)
+            self.timers.advance()
 
     def fill(self, size: int = 200_000) -> None:
         """Let the transport have so much waiting that it asks for a pause."""
@@ -138,7 +138,7 @@ def test_an_answer_in_plain_http_ends_the_connection(side: Side) -> None:
     side.connection.respond(unavailable("soon").response)
     assert side.transport.take().startswith(b"HTTP/1.1 503 ")
     assert side.transport.has_written_eof
-    side.wait(CLOSE_TIMEOUT + TURN)
+    side.wait(CLOSE_TIMEOUT + SLOT)
     assert side.transport.is_aborted
 
 
@@ -177,7 +177,7 @@ def test_an_unreadable_request_is_answered(side: Side) -> None:
     assert side.transport.take().startswith(b"HTTP/1.1 400 ")
     assert side.transport.has_written_eof
     side.connection.data_received(b"more\r\n\r\n")
-    side.wait(CLOSE_TIMEOUT + TURN)
+    side.wait(CLOSE_TIMEOUT + SLOT)
     assert side.transport.is_aborted
 
 
@@ -185,7 +185,7 @@ def test_a_request_must_come_in_time_even_if_it_trickles(side: Side) -> None:
     for byte in handshake_request()[:30]:
         side.connection.data_received(bytes([byte]))
         side.wait(HANDSHAKE_TIMEOUT / 30)
-    side.wait(TURN)
+    side.wait(SLOT)
     assert side.transport.is_aborted
 
 
@@ -225,7 +225,7 @@ def test_a_violation_closes_the_connection_and_what_follows_is_ignored(
     assert side.close_code() == code
     assert side.transport.has_written_eof
     assert not side.connection.is_writable
-    side.wait(CLOSE_TIMEOUT + TURN)
+    side.wait(CLOSE_TIMEOUT + SLOT)
     assert side.transport.is_aborted
     side.connection.connection_lost(None)
     assert side.events[2:] == [code, "disconnected"]
@@ -268,7 +268,7 @@ def test_closing_waits_for_the_client_and_then_aborts(side: Side) -> None:
         side.wait(CLOSE_TIMEOUT / 5)
         side.receive(client_frame(PING, b"x"), client_frame(TEXT, b"ignored"))
     assert not side.transport.is_aborted
-    side.wait(CLOSE_TIMEOUT / 5 + TURN)
+    side.wait(CLOSE_TIMEOUT / 5 + SLOT)
     assert side.transport.is_aborted
     side.connection.connection_lost(None)
     assert side.events[2:] == [1001, "disconnected"]
@@ -290,7 +290,7 @@ def test_one_who_ends_without_a_word_is_gone_in_time_whatever_waits_to_be_writte
         side.fill(waiting)
     side.connection.eof_received()
     assert not side.connection.is_writable
-    side.wait(CLOSE_TIMEOUT + TURN)
+    side.wait(CLOSE_TIMEOUT + SLOT)
     assert side.transport.is_aborted
     side.wait(PING_INTERVAL + PONG_TIMEOUT)
     assert side.transport.take() == b""
@@ -303,7 +303,7 @@ def test_a_connection_is_pinged_again_and_again_as_long_as_it_answers(side: Side
     side.open()
     pings = 0
     for _ in range(10):
-        side.wait(PING_INTERVAL + TURN)
+        side.wait(PING_INTERVAL + SLOT)
         for opcode, data in side.written():
             assert opcode is Opcode.PING
             side.receive(client_frame(PONG, data))
@@ -314,12 +314,12 @@ def test_a_connection_is_pinged_again_and_again_as_long_as_it_answers(side: Side
 
 def test_one_who_does_not_answer_a_ping_is_dropped(side: Side) -> None:
     side.open()
-    side.wait(PING_INTERVAL + TURN)
+    side.wait(PING_INTERVAL + SLOT)
     assert side.written() == [(Opcode.PING, b"")]
     side.receive(client_frame(TEXT, b"still talking"))
-    side.wait(PONG_TIMEOUT + TURN)
+    side.wait(PONG_TIMEOUT + SLOT)
     assert side.close_code() == 1011
-    side.wait(CLOSE_TIMEOUT + TURN)
+    side.wait(CLOSE_TIMEOUT + SLOT)
     assert side.transport.is_aborted
 
 
@@ -354,9 +354,9 @@ def test_a_pause_in_the_midst_of_what_has_come_keeps_the_rest_in_order(side: Sid
 def test_a_full_buffer_of_which_nothing_drains_is_given_up(side: Side) -> None:
     side.open()
     side.fill()
-    side.wait(STALL_TIMEOUT + TURN)
+    side.wait(STALL_TIMEOUT + SLOT)
     assert side.close_code() == 4000
-    side.wait(CLOSE_TIMEOUT + TURN)
+    side.wait(CLOSE_TIMEOUT + SLOT)
     assert side.transport.is_aborted
     side.connection.connection_lost(None)
     assert 4000 in side.events
@@ -376,13 +376,13 @@ def test_a_full_buffer_that_drains_slowly_is_not_given_up(side: Side) -> None:
 def test_a_ping_that_stands_behind_what_is_slowly_read_is_given_more_time(side: Side) -> None:
     side.open()
     side.transport.waiting = 100_000  # not so much that the transport would ask for a pause
-    side.wait(PING_INTERVAL + TURN)
+    side.wait(PING_INTERVAL + SLOT)
     assert side.written() == [(Opcode.PING, b"")]
     for waiting in (50_000, 0):
         side.transport.waiting = waiting
         side.wait(PONG_TIMEOUT)
     assert side.connection.is_writable
-    side.wait(PONG_TIMEOUT + 2 * TURN)
+    side.wait(PONG_TIMEOUT + 2 * SLOT)
     assert side.close_code() == 1011
 
 
@@ -390,25 +390,25 @@ def test_a_full_buffer_that_stops_draining_is_given_up(side: Side) -> None:
     side.open()
     side.fill(200_000)
     side.transport.waiting -= 1000
-    side.wait(STALL_TIMEOUT + TURN)
+    side.wait(STALL_TIMEOUT + SLOT)
     assert side.transport.take() == b""
-    side.wait(STALL_TIMEOUT + TURN)
+    side.wait(STALL_TIMEOUT + SLOT)
     assert side.close_code() == 4000
 
 
 def test_a_ping_that_stood_behind_a_full_buffer_gets_its_time_when_that_has_drained(side: Side) -> None:
     side.open()
-    side.wait(PING_INTERVAL + TURN)
+    side.wait(PING_INTERVAL + SLOT)
     assert side.written() == [(Opcode.PING, b"")]
     side.fill()
     for _ in range(5):
         side.transport.waiting -= 1
-        side.wait(STALL_TIMEOUT - TURN)
+        side.wait(STALL_TIMEOUT - SLOT)
     side.drain()
-    side.wait(PONG_TIMEOUT - TURN)
+    side.wait(PONG_TIMEOUT - SLOT)
     assert side.connection.is_writable
     side.receive(client_frame(PONG, b""))
-    side.wait(TURN)
+    side.wait(SLOT)
     assert side.connection.is_writable
 
 
@@ -425,6 +425,6 @@ def test_more_than_the_write_buffer_holds_is_given_up_at_once(side: Side) -> Non
 def test_a_connection_that_is_gone_has_no_deadline(side: Side) -> None:
     side.open()
     side.connection.connection_lost(None)
-    assert side.connection.turn is None
+    assert side.connection.slot is None
     side.wait(100)
     assert side.transport.take() == b""

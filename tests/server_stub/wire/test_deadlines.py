@@ -5,13 +5,13 @@ import logging
 
 import pytest
 
-from server_stub.wire.deadlines import TURN, Deadlines
+from server_stub.wire.deadlines import SLOT, TimerWheel
 from tests.server_stub.support import Clock
 
 
 class Someone:
     def __init__(self, problem: Exception | None = None) -> None:
-        self.turn: int | None = None
+        self.slot: int | None = None
         self.called_at: list[float] = []
         self._problem = problem
 
@@ -21,11 +21,11 @@ class Someone:
             raise self._problem
 
 
-def _pass(clock: Clock, deadlines: Deadlines, seconds: float) -> None:
+def _pass(clock: Clock, wheel: TimerWheel, seconds: float) -> None:
     until = clock.seconds + seconds
     while clock.seconds < until:
-        clock.seconds = min(clock.seconds + TURN, until)
-        deadlines.advance()
+        clock.seconds = min(clock.seconds + SLOT, until)
+        wheel.advance()
 
 
 @pytest.fixture
@@ -34,53 +34,51 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def deadlines(clock: Clock) -> Deadlines:
-    return Deadlines(clock)
+def wheel(clock: Clock) -> TimerWheel:
+    return TimerWheel(clock)
 
 
 def test_a_deadline_is_met_once_and_never_early_and_at_most_a_turn_late(
-    clock: Clock, deadlines: Deadlines
+    clock: Clock, wheel: TimerWheel
 ) -> None:
     someone = Someone()
     at = clock.seconds + 10.1
-    deadlines.set(someone, at)
-    _pass(clock, deadlines, 20)
+    wheel.set(someone, at)
+    _pass(clock, wheel, 20)
     assert len(someone.called_at) == 1
-    assert at <= someone.called_at[0] <= at + TURN
+    assert at <= someone.called_at[0] <= at + SLOT
 
 
-def test_a_deadline_that_is_set_again_takes_the_place_of_the_first(
-    clock: Clock, deadlines: Deadlines
-) -> None:
+def test_a_deadline_that_is_set_again_takes_the_place_of_the_first(clock: Clock, wheel: TimerWheel) -> None:
     earlier, later = Someone(), Someone()
-    deadlines.set(earlier, clock.seconds + 10)
-    deadlines.set(earlier, clock.seconds + 1)
-    deadlines.set(later, clock.seconds + 1)
-    deadlines.set(later, clock.seconds + 10)
-    _pass(clock, deadlines, 2)
+    wheel.set(earlier, clock.seconds + 10)
+    wheel.set(earlier, clock.seconds + 1)
+    wheel.set(later, clock.seconds + 1)
+    wheel.set(later, clock.seconds + 10)
+    _pass(clock, wheel, 2)
     assert (len(earlier.called_at), len(later.called_at)) == (1, 0)
-    _pass(clock, deadlines, 18)
+    _pass(clock, wheel, 18)
     assert (len(earlier.called_at), len(later.called_at)) == (1, 1)
 
 
-def test_a_deadline_that_is_cancelled_never_comes(clock: Clock, deadlines: Deadlines) -> None:
+def test_a_deadline_that_is_cancelled_never_comes(clock: Clock, wheel: TimerWheel) -> None:
     someone = Someone()
-    deadlines.set(someone, clock.seconds + 1)
-    deadlines.cancel(someone)
-    deadlines.cancel(someone)
-    _pass(clock, deadlines, 5)
+    wheel.set(someone, clock.seconds + 1)
+    wheel.cancel(someone)
+    wheel.cancel(someone)
+    _pass(clock, wheel, 5)
     assert someone.called_at == []
-    assert someone.turn is None
+    assert someone.slot is None
 
 
-def test_a_deadline_in_the_past_comes_with_the_next_turn(clock: Clock, deadlines: Deadlines) -> None:
+def test_a_deadline_in_the_past_comes_with_the_next_slot(clock: Clock, wheel: TimerWheel) -> None:
     someone = Someone()
-    deadlines.set(someone, clock.seconds - 100)
-    _pass(clock, deadlines, 2 * TURN)
+    wheel.set(someone, clock.seconds - 100)
+    _pass(clock, wheel, 2 * SLOT)
     assert len(someone.called_at) == 1
 
 
-def test_after_a_long_stop_all_who_were_due_are_called_in_order(clock: Clock, deadlines: Deadlines) -> None:
+def test_after_a_long_stop_all_who_were_due_are_called_in_order(clock: Clock, wheel: TimerWheel) -> None:
     order: list[str] = []
 
     class Named(Someone):
@@ -92,35 +90,35 @@ def test_after_a_long_stop_all_who_were_due_are_called_in_order(clock: Clock, de
             order.append(self.name)
 
     for name, seconds in (("third", 9), ("first", 1), ("second", 5)):
-        deadlines.set(Named(name), clock.seconds + seconds)
+        wheel.set(Named(name), clock.seconds + seconds)
     clock.seconds += 1_000_000
-    deadlines.advance()
+    wheel.advance()
     assert order == ["first", "second", "third"]
 
 
 def test_one_who_fails_does_not_keep_the_others_from_being_called(
-    clock: Clock, deadlines: Deadlines, caplog: pytest.LogCaptureFixture
+    clock: Clock, wheel: TimerWheel, caplog: pytest.LogCaptureFixture
 ) -> None:
     people = [Someone(), Someone(ZeroDivisionError()), Someone()]
     for someone in people:
-        deadlines.set(someone, clock.seconds + 1)
+        wheel.set(someone, clock.seconds + 1)
     with caplog.at_level(logging.ERROR):
-        _pass(clock, deadlines, 2)
+        _pass(clock, wheel, 2)
     assert [len(someone.called_at) for someone in people] == [1, 1, 1]
     assert "a deadline failed" in caplog.text
 
 
 async def test_it_advances_by_itself_until_it_is_stopped() -> None:
     loop = asyncio.get_running_loop()
-    deadlines = Deadlines(loop.time)
+    wheel = TimerWheel(loop.time)
     called = asyncio.Event()
 
     class Waiting(Someone):
         def on_deadline(self, now: float) -> None:
             called.set()
 
-    deadlines.start(loop)
-    deadlines.set(Waiting(), loop.time())
+    wheel.start(loop)
+    wheel.set(Waiting(), loop.time())
     await asyncio.wait_for(called.wait(), 10)
-    deadlines.stop()
-    deadlines.stop()
+    wheel.stop()
+    wheel.stop()

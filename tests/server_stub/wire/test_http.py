@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from server_stub.wire.http import HttpError, check_target, plain_response, refuse_unreadable, unavailable
+from server_stub.wire.http import HttpError, check_target, plain_response, refuse_malformed, unavailable
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_the_path_is_what_stands_before_the_query(target: str) -> None:
     ],
 )
 def test_the_answer_to_an_unreadable_request_depends_on_its_first_line(head: bytes, status: int) -> None:
-    assert refuse_unreadable(head).status == status
+    assert refuse_malformed(head).status == status
 
 
 def test_an_answer_is_whole_and_ends_the_connection() -> None:

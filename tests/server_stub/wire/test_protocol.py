@@ -131,19 +131,19 @@ def test_the_first_to_close_gives_the_close_code() -> None:
     ours = _open()
     ours.send_close(1001, "")
     ours.receive_data(client_frame(0x8, b"\x03\xe8"))
-    assert (ours.has_hung_up, ours.first_close_code) == (True, 1001)
+    assert (ours.closed_first, ours.first_close_code) == (True, 1001)
 
     theirs = _open()
     theirs.receive_data(client_frame(0x8, b"\x03\xe8"))
-    assert (theirs.has_hung_up, theirs.first_close_code) == (False, 1000)
+    assert (theirs.closed_first, theirs.first_close_code) == (False, 1000)
 
     empty = _open()
     empty.receive_data(client_frame(0x8, b""))
-    assert (empty.has_hung_up, empty.first_close_code) == (False, 1005)
+    assert (empty.closed_first, empty.first_close_code) == (False, 1005)
 
     neither = _open()
     neither.receive_eof()
-    assert (neither.has_hung_up, neither.first_close_code) == (False, 1006)
+    assert (neither.closed_first, neither.first_close_code) == (False, 1006)
 
 
 def test_a_control_frame_fits_between_fragments_that_leave_no_byte_to_spare() -> None:

@@ -123,10 +123,7 @@ def test_a_new_process_finds_what_was_not_sorted_in(path: Path) -> None:
 
     again = Ledger(SqliteStore(str(path)), ORDER_FLOW)
     assert again.read_feed(SERVICEMAN, 0, 100) == feed
-    sent_again = (
-        submission(CLIENT, "o-2-1001", order_id="o-2"),
-        submission(CLIENT, "o-1-1001", order_id="o-1"),
-    )
+    sent_again = [submission(CLIENT, f"{order_id}-1001", order_id=order_id) for order_id in ("o-2", "o-1")]
     assert again.stage(sent_again) == [Duplicate(feed[8]), Duplicate(feed[0])]
     again.rollback()
     _commit(again, order_id="o-3", statuses=1)
