@@ -10,7 +10,7 @@ from server_stub.records import Entry, User
 from socket_bloc.frames import SendFrame
 from socket_bloc.order_status import Rejection
 
-__all__ = ["RelayObserver", "Watch"]
+__all__ = ["Observers", "RelayObserver"]
 
 _log = logging.getLogger("server_stub")
 P = ParamSpec("P")
@@ -44,21 +44,21 @@ class RelayObserver:
         """A connection of `user` is gone; `close_code` is 1006 where there was no close frame."""
 
 
-class Watch:
+class Observers:
     """Tells the relay's own observer, which does not raise, and that of its user, which might."""
 
     def __init__(self, own: RelayObserver, other: RelayObserver | None) -> None:
         other, base = other or RelayObserver(), RelayObserver
-        self.connected = _both(own.connected, other.connected, base.connected)
-        self.received = _both(own.received, other.received, base.received)
-        self.committed = _both(own.committed, other.committed, base.committed)
-        self.pushed = _both(own.pushed, other.pushed, base.pushed)
-        self.rejected = _both(own.rejected, other.rejected, base.rejected)
-        self.batch_ended = _both(own.batch_ended, other.batch_ended, base.batch_ended)
-        self.disconnected = _both(own.disconnected, other.disconnected, base.disconnected)
+        self.connected = _notify_both(own.connected, other.connected, base.connected)
+        self.received = _notify_both(own.received, other.received, base.received)
+        self.committed = _notify_both(own.committed, other.committed, base.committed)
+        self.pushed = _notify_both(own.pushed, other.pushed, base.pushed)
+        self.rejected = _notify_both(own.rejected, other.rejected, base.rejected)
+        self.batch_ended = _notify_both(own.batch_ended, other.batch_ended, base.batch_ended)
+        self.disconnected = _notify_both(own.disconnected, other.disconnected, base.disconnected)
 
 
-def _both(own: Callable[P, None], other: Callable[P, None], base: object) -> Callable[P, None]:
+def _notify_both(own: Callable[P, None], other: Callable[P, None], base: object) -> Callable[P, None]:
     if getattr(other, "__func__", None) is base:
         return own  # the other one does not want to know, and that costs nothing
 

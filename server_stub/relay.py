@@ -8,10 +8,10 @@ from server_stub.frames.outgoing import status_without_seq
 from server_stub.handshake.admission import Admission
 from server_stub.ledger.group_commit import GroupCommit
 from server_stub.ledger.ledger import Ledger
-from server_stub.observer import Watch
+from server_stub.observer import Observers
 from server_stub.rate_limit import RateLimit
 from server_stub.records import Entry, User
-from server_stub.session import Services, Session
+from server_stub.session import SessionContext, UserSession
 from server_stub.wire.connection import Connection
 from socket_bloc.order_flow import OrderFlow
 
@@ -25,23 +25,23 @@ class Relay:
         self,
         ledger: Ledger,
         flow: OrderFlow,
-        watch: Watch,
+        observers: Observers,
         rate_limit: RateLimit,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self.writer = GroupCommit(ledger, self._announce, watch, loop)
-        self._watch = watch
+        self.writer = GroupCommit(ledger, self._announce, observers, loop)
+        self._observers = observers
         self._ledger = ledger
         self.session_count = 0
-        self._sessions: dict[User, list[Session]] = {}
-        self._services = Services(
-            ledger, self.writer, flow, watch, rate_limit, loop, joined=self._joined, left=self._left
+        self._sessions: dict[User, list[UserSession]] = {}
+        self._context = SessionContext(
+            ledger, self.writer, flow, observers, rate_limit, loop, joined=self._joined, left=self._left
         )
 
-    def session(self, connection: Connection, admission: Admission) -> Session:
+    def session(self, connection: Connection, admission: Admission) -> UserSession:
         """The session of a connection that may come in. Raises `LedgerError`."""
         feed = self._ledger.open_feed(admission.user, admission.since, admission.epoch)
-        return Session(self._services, connection, admission.user, feed)
+        return UserSession(self._context, connection, admission.user, feed)
 
     def close_sessions(self, code: int, reason: str) -> None:
         """Begin to close every connection; as in the diagram, those who came last are the first to go."""
@@ -49,11 +49,11 @@ class Relay:
             for session in sessions:
                 session.close(code, reason)
 
-    def _joined(self, session: Session) -> None:
+    def _joined(self, session: UserSession) -> None:
         self.session_count += 1
         self._sessions.setdefault(session.user, []).append(session)
 
-    def _left(self, session: Session) -> None:
+    def _left(self, session: UserSession) -> None:
         self.session_count -= 1
         sessions = self._sessions[session.user]
         sessions.remove(session)
@@ -61,7 +61,7 @@ class Relay:
             del self._sessions[session.user]
 
     def _announce(self, entry: Entry) -> None:
-        self._watch.committed(entry)
+        self._observers.committed(entry)
         without_seq = status_without_seq(entry)
         for session in self._sessions.get(entry.sender, ()):
             session.offer(entry.sender_seq, without_seq)

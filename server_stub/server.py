@@ -24,7 +24,7 @@ from server_stub.ledger.sqlite.file import sqlite_path
 from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.ledger.store import LedgerError
 from server_stub.metrics import CONTENT_TYPE, Metrics
-from server_stub.observer import RelayObserver, Watch
+from server_stub.observer import Observers, RelayObserver
 from server_stub.rate_limit import RateLimit
 from server_stub.relay import Relay
 from server_stub.settings import Settings
@@ -80,9 +80,9 @@ class Server:
             self._socket.close()
             raise StartError(str(error)) from None
         self._metrics = Metrics()
-        watch = Watch(self._metrics, observer)
+        observers = Observers(self._metrics, observer)
         rate_limit = RateLimit(settings.rate_limit, settings.rate_burst)
-        self._relay = Relay(ledger, flow, watch, rate_limit, self._loop)
+        self._relay = Relay(ledger, flow, observers, rate_limit, self._loop)
         self._state = _State.LISTENING
         self._listener: asyncio.Server | None = None
         self._connections: set[Connection] = set()

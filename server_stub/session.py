@@ -18,7 +18,7 @@ from server_stub.frames.outgoing import rejected_frame, status_frame, status_wit
 from server_stub.ledger.group_commit import GroupCommit
 from server_stub.ledger.ledger import Ledger
 from server_stub.ledger.store import LedgerError
-from server_stub.observer import Watch
+from server_stub.observer import Observers
 from server_stub.rate_limit import RateLimit, TokenBucket
 from server_stub.records import Duplicate, Entry, FeedStart, Outcome, Submission, User
 from server_stub.wire.connection import Connection
@@ -26,7 +26,7 @@ from socket_bloc.frames import CloseCode
 from socket_bloc.order_flow import OrderFlow
 from socket_bloc.order_status import Rejection, RejectionCode
 
-__all__ = ["Services", "Session"]
+__all__ = ["SessionContext", "UserSession"]
 
 _log = logging.getLogger("server_stub")
 
@@ -37,73 +37,73 @@ _INTERNAL_ERROR: Final = 1011
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class SessionContext:
     """What every session works with."""
 
     ledger: Ledger
     writer: GroupCommit
     flow: OrderFlow
-    watch: Watch
+    observers: Observers
     rate_limit: RateLimit
     loop: asyncio.AbstractEventLoop
-    joined: Callable[[Session], None]
-    left: Callable[[Session], None]
+    joined: Callable[[UserSession], None]
+    left: Callable[[UserSession], None]
 
 
-class Session:
+class UserSession:
     """The guest of one connection."""
 
     __slots__ = (
         "_bucket",
         "_connection",
+        "_context",
         "_cursor",
+        "_deferred_replies",
         "_feed",
-        "_is_reading",
+        "_is_page_scheduled",
         "_malformed",
-        "_owed",
-        "_services",
         "user",
     )
 
-    def __init__(self, services: Services, connection: Connection, user: User, feed: FeedStart) -> None:
+    def __init__(self, context: SessionContext, connection: Connection, user: User, feed: FeedStart) -> None:
         self.user = user
-        self._services = services
+        self._context = context
         self._connection = connection
         self._feed = feed
         self._cursor = feed.after
-        self._bucket = TokenBucket(services.rate_limit, services.loop.time())
+        self._bucket = TokenBucket(context.rate_limit, context.loop.time())
         self._malformed = 0
-        self._is_reading = False  # the next page is going to be read in another turn of the loop
-        self._owed: list[Entry] = []  # answers to repeated sends, until the feed has passed them
+        self._is_page_scheduled = False  # the next page is going to be read in another turn of the loop
+        self._deferred_replies: list[Entry] = []  # answers to repeated sends, until the feed has passed them
 
     def opened(self) -> None:
         """Say welcome, and begin with what the other end does not have."""
         _log.info("connected: %s from %s", self.user, self._connection.peer)
-        self._services.joined(self)
-        self._services.watch.connected(self.user)
-        self._connection.send(welcome_frame(self.user, self._services.ledger.epoch, self._feed))
+        self._context.joined(self)
+        self._context.observers.connected(self.user)
+        self._connection.send(welcome_frame(self.user, self._context.ledger.epoch, self._feed))
         if self._cursor < self._feed.head:
-            self._read_on()
+            self._continue_replay()
 
     def received(self, text: str) -> None:
         """Take a frame of the user."""
-        services = self._services
-        is_within_rate = self._bucket.take(services.loop.time())
+        context = self._context
+        is_within_rate = self._bucket.take(context.loop.time())
         frame = read_frame(text)
         if isinstance(frame, InvalidFrame):
             self._reject(frame.message_id, frame.rejection)
             if frame.rejection.code is RejectionCode.MALFORMED:
                 self._count_malformed()
             return
-        services.watch.received(self.user, frame)
+        context.observers.received(self.user, frame)
         if not is_within_rate:
             reason = "more frames than this connection may send; try again later, with the same messageId"
             self._reject(frame.message_id, Rejection(RejectionCode.RATE_LIMITED, "frame", reason))
             return
         status = frame.order_status
-        refusal = services.flow.check(status, self.user.user_id, self.user.role)
+        refusal = context.flow.check(status, self.user.user_id, self.user.role)
         assert status.order_id is not None  # read_frame has seen to it
-        services.writer.submit(
+        context.writer.submit(
             Submission(self.user, frame.message_id, status, status.order_id, refusal), self._answer
         )
 
@@ -112,17 +112,17 @@ class Session:
         if seq == self._cursor + 1 and self._connection.is_writable:
             self._push(seq, without_seq)
         elif seq > self._cursor:
-            self._read_on()
+            self._continue_replay()
 
     def drained(self) -> None:
         """Go on with the feed."""
-        self._read_on()
+        self._continue_replay()
 
     def lost(self, close_code: int) -> None:
         """The connection is gone."""
         _log.info("disconnected: %s, close code %d", self.user, close_code)
-        self._services.left(self)
-        self._services.watch.disconnected(self.user, close_code)
+        self._context.left(self)
+        self._context.observers.disconnected(self.user, close_code)
 
     def close(self, code: int, reason: str) -> None:
         """Begin to close the connection."""
@@ -133,10 +133,10 @@ class Session:
             case Rejection():
                 self._reject(submission.message_id, outcome)
             case Duplicate(entry):
-                self._owed.append(entry)
-                self._pay()
-                if self._owed:
-                    self._read_on()
+                self._deferred_replies.append(entry)
+                self._send_deferred_replies()
+                if self._deferred_replies:
+                    self._continue_replay()
             case Entry():
                 pass  # comes with the feed
             case _:
@@ -145,28 +145,28 @@ class Session:
     def _push(self, seq: int, without_seq: bytes) -> None:
         self._connection.send(status_frame(seq, without_seq))
         self._cursor = seq
-        self._services.watch.pushed(self.user, seq)
-        if self._owed:
-            self._pay()
+        self._context.observers.pushed(self.user, seq)
+        if self._deferred_replies:
+            self._send_deferred_replies()
 
-    def _pay(self) -> None:
-        owed, self._owed = self._owed, []
+    def _send_deferred_replies(self) -> None:
+        owed, self._deferred_replies = self._deferred_replies, []
         for entry in owed:
             if entry.seq(self.user) <= self._cursor:
                 self._connection.send(status_frame(entry.seq(self.user), status_without_seq(entry)))
             else:
-                self._owed.append(entry)
+                self._deferred_replies.append(entry)
 
-    def _read_on(self) -> None:
-        if not self._is_reading:
+    def _continue_replay(self) -> None:
+        if not self._is_page_scheduled:
             self._read_page()
 
     def _read_page(self) -> None:
-        self._is_reading = False
+        self._is_page_scheduled = False
         if not self._connection.is_writable:
             return  # `drained` comes back to it, if the connection is open at all
         try:
-            page = self._services.ledger.read_feed(self.user, self._cursor, PAGE)
+            page = self._context.ledger.read_feed(self.user, self._cursor, PAGE)
         except LedgerError as error:
             _log.error("the feed of %s cannot be read: %s", self.user, error)
             self._connection.fail(_INTERNAL_ERROR, "the feed cannot be read now")
@@ -177,12 +177,12 @@ class Session:
             self._push(entry.seq(self.user), status_without_seq(entry))
         if len(page) == PAGE:
             # Others have their turn between two pages.
-            self._is_reading = True
-            self._services.loop.call_soon(self._read_page)
+            self._is_page_scheduled = True
+            self._context.loop.call_soon(self._read_page)
 
     def _reject(self, message_id: str | None, rejection: Rejection) -> None:
         self._connection.send(rejected_frame(message_id, rejection))
-        self._services.watch.rejected(self.user, message_id, rejection)
+        self._context.observers.rejected(self.user, message_id, rejection)
 
     def _count_malformed(self) -> None:
         self._malformed += 1

@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 from server_stub.ledger.commit_thread import CommitThread
 from server_stub.ledger.ledger import Ledger
 from server_stub.ledger.store import LedgerError
-from server_stub.observer import Watch
+from server_stub.observer import Observers
 from server_stub.records import Entry, Outcome, Submission
 from socket_bloc.order_status import Rejection, RejectionCode
 
@@ -71,13 +71,13 @@ class GroupCommit:
         self,
         ledger: Ledger,
         announce: Callable[[Entry], None],
-        watch: Watch,
+        observers: Observers,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         """`announce` is called for each entry after its commit, in the order of their numbers."""
         self._ledger = ledger
         self._announce = announce
-        self._watch = watch
+        self._observers = observers
         self._loop = loop
         self._thread = CommitThread(loop)
         self._phase = _Phase.IDLE
@@ -184,7 +184,9 @@ class GroupCommit:
     def _end(self, problem: Exception | None) -> None:
         if problem is not None:
             _report("a batch was not committed", problem)
-        self._watch.batch_ended(len(self._batch), time.perf_counter() - self._started, problem is not None)
+        self._observers.batch_ended(
+            len(self._batch), time.perf_counter() - self._started, problem is not None
+        )
         self._deliver(problem)
         if self._ledger.needs_compaction and problem is None:
             self._phase = _Phase.COMPACTING

@@ -14,10 +14,10 @@ from server_stub.ledger.group_commit import Reply
 from server_stub.ledger.ledger import Ledger
 from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.ledger.store import LedgerError
-from server_stub.observer import RelayObserver, Watch
+from server_stub.observer import Observers, RelayObserver
 from server_stub.rate_limit import RateLimit
 from server_stub.records import Duplicate, Entry, FeedStart, Submission
-from server_stub.session import Services, Session
+from server_stub.session import SessionContext, UserSession
 from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import Rejection, RejectionCode
 from tests.server_stub.support import CLIENT, send_frame, submission
@@ -52,23 +52,23 @@ class Room:
         self.connection = FakeConnection()
         self.submitted: list[tuple[Submission, Reply]] = []
         self.rate_limit = RateLimit(0, 0)
-        self.here: list[Session] = []
+        self.here: list[UserSession] = []
 
     def submit(self, wanted: Submission, reply: Reply) -> None:
         self.submitted.append((wanted, reply))
 
-    def open(self, feed: FeedStart) -> Session:
-        services = Services(
+    def open(self, feed: FeedStart) -> UserSession:
+        context = SessionContext(
             ledger=self.ledger,
             writer=cast(Any, self),
             flow=ORDER_FLOW,
-            watch=Watch(RelayObserver(), None),
+            observers=Observers(RelayObserver(), None),
             rate_limit=self.rate_limit,
             loop=asyncio.get_running_loop(),
             joined=self.here.append,
             left=self.here.remove,
         )
-        session = Session(services, cast(Any, self.connection), CLIENT, feed)
+        session = UserSession(context, cast(Any, self.connection), CLIENT, feed)
         session.opened()
         return session
 
@@ -98,7 +98,7 @@ def room(tmp_path: Path) -> Iterator[Room]:
     ledger.close()
 
 
-def _offer(session: Session, entry: Entry) -> None:
+def _offer(session: UserSession, entry: Entry) -> None:
     session.offer(entry.sender_seq, status_without_seq(entry))
 
 

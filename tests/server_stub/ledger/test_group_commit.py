@@ -13,7 +13,7 @@ from server_stub.ledger.group_commit import GroupCommit
 from server_stub.ledger.ledger import Ledger
 from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.ledger.store import LedgerError
-from server_stub.observer import RelayObserver, Watch
+from server_stub.observer import Observers, RelayObserver
 from server_stub.records import Duplicate, Entry, Outcome, Submission
 from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import Rejection, RejectionCode, StatusCode
@@ -50,7 +50,7 @@ class Desk(RelayObserver):
         self.ledger = Ledger(self.disk, ORDER_FLOW)
         self.told: list[Any] = []
         self.batches: list[tuple[int, bool]] = []
-        self.writer = GroupCommit(self.ledger, self.tell, Watch(self, None), loop)
+        self.writer = GroupCommit(self.ledger, self.tell, Observers(self, None), loop)
 
     def tell(self, told: Any) -> None:
         self.told.append(told)
