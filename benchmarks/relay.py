@@ -17,13 +17,15 @@ import math
 import statistics
 import tempfile
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.relay_host import ForeignRelay, OwnRelay, allow_open_files, describe_machine, own_cpu_seconds
-from benchmarks.relay_load import ORDER, Tally, connect_idle, connect_pairs
+from benchmarks.relay_load import ORDER, Tally, connect_idle, connect_pairs, new_names
+
+__all__ = ["Round", "play", "run"]
 
 _WARM_UP = 1.0
 """Seconds of load before the clock starts."""
@@ -77,13 +79,13 @@ def _relay(options: argparse.Namespace, directory: Path, *, connections: int) ->
     return OwnRelay(directory, max_connections=connections)
 
 
-def _run(work: Coroutine[Any, Any, _T]) -> _T:
-    """On uvloop where there is one."""
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run it on uvloop if it is installed."""
     try:
-        from uvloop import run
+        import uvloop as runner
     except ImportError:
-        from asyncio import run
-    return run(work)
+        import asyncio as runner
+    return runner.run(work)
 
 
 # Orders
@@ -117,7 +119,7 @@ def _measure_round(options: argparse.Namespace, directory: Path) -> Round:
     relay = _relay(options, directory, connections=2 * options.pairs)
     tally = Tally()
     try:
-        measured = _run(_play(relay, tally, options.pairs, options.seconds))
+        measured = run(play(relay, tally, new_names(options.pairs), options.seconds))
     finally:
         committed = relay.stop()
     if tally.received != 2 * tally.sent:
@@ -127,8 +129,9 @@ def _measure_round(options: argparse.Namespace, directory: Path) -> Round:
     return measured
 
 
-async def _play(relay: ForeignRelay, tally: Tally, count: int, seconds: float) -> Round:
-    pairs = await connect_pairs(relay.url, count, tally)
+async def play(relay: ForeignRelay, tally: Tally, names: Sequence[str], seconds: float) -> Round:
+    """Play orders on the relay, a pair of users for each name."""
+    pairs = await connect_pairs(relay.url, names, tally)
     for pair in pairs:
         pair.begin_order()
     await asyncio.sleep(_WARM_UP)
@@ -186,7 +189,7 @@ def _measure_idle(options: argparse.Namespace, directory: Path) -> None:
     allow_open_files(options.idle)
     relay = _relay(options, directory / "idle", connections=options.idle)
     try:
-        _run(_idle(relay, options.idle, options.seconds))
+        run(_idle(relay, options.idle, options.seconds))
     finally:
         relay.stop()
 

@@ -17,8 +17,10 @@ import time
 from pathlib import Path
 from typing import Final
 
-__all__ = ["ForeignRelay", "OwnRelay", "allow_open_files", "describe_machine", "own_cpu_seconds"]
+__all__ = ["DATABASE", "ForeignRelay", "OwnRelay", "allow_open_files", "describe_machine", "own_cpu_seconds"]
 
+DATABASE: Final = "orders.db"
+"""The name of the database in the directory of a relay."""
 _READY: Final = "listening on "
 
 
@@ -42,11 +44,11 @@ class ForeignRelay:
 
 
 class OwnRelay(ForeignRelay):
-    """A relay as a process of our own, on a new database in `directory`, which it makes."""
+    """A relay as a process of our own, on a database in `directory`; each is made if it does not exist."""
 
     def __init__(self, directory: Path, *, max_connections: int) -> None:
-        directory.mkdir()
-        self._database = directory / "orders.db"
+        directory.mkdir(exist_ok=True)
+        self._database = directory / DATABASE
         options = {
             "--port": "0",
             "--database": f"sqlite:///{self._database}",
@@ -55,6 +57,7 @@ class OwnRelay(ForeignRelay):
         }
         argv = [sys.executable, "-m", "server_stub", *(word for option in options.items() for word in option)]
         log = directory / "relay.log"
+        at = time.perf_counter()
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=stderr, text=True)
         assert self._process.stdout is not None
@@ -63,6 +66,8 @@ class OwnRelay(ForeignRelay):
         if not line.startswith(_READY):
             self._process.wait()
             raise SystemExit(f"the relay did not start: {log.read_text().strip()}")
+        self.start_ms = (time.perf_counter() - at) * 1000
+        """From starting the process until it listens."""
         super().__init__(line.removeprefix(_READY).strip())
 
     def cpu_seconds(self) -> float:

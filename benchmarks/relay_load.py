@@ -13,11 +13,12 @@ import os
 import secrets
 import time
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
 from urllib.parse import urlencode, urlsplit
 
-__all__ = ["ORDER", "Link", "Pair", "Tally", "connect_idle", "connect_pairs"]
+__all__ = ["ORDER", "Link", "Pair", "Tally", "connect_idle", "connect_pairs", "new_names"]
 
 # What each side sends in turn: an order from its first status to its last.
 ORDER: Final = (
@@ -226,10 +227,15 @@ def _template(name: str, number: int, sent_by: str, *, receiver_id: str) -> byte
     return bytes([_TEXT, 0x80 | 126]) + len(payload).to_bytes(2, "big") + bytes(4) + payload
 
 
-async def connect_pairs(url: str, count: int, tally: Tally) -> list[Pair]:
-    """Connect so many pairs of users whom the relay has never seen."""
+def new_names(count: int) -> list[str]:
+    """Names of so many pairs whom the relay has never seen."""
     run = secrets.token_hex(4)
-    pairs = [Pair(url, f"{run}-{number}", tally) for number in range(count)]
+    return [f"{run}-{number}" for number in range(count)]
+
+
+async def connect_pairs(url: str, names: Sequence[str], tally: Tally) -> list[Pair]:
+    """Connect a pair of users for each name; those whom the relay knows must have no open order."""
+    pairs = [Pair(url, name, tally) for name in names]
     for pair in pairs:
         await pair.client.connect()
         await pair.serviceman.connect()
@@ -238,8 +244,7 @@ async def connect_pairs(url: str, count: int, tally: Tally) -> list[Pair]:
 
 async def connect_idle(url: str, count: int) -> list[Link]:
     """Connect so many users who say nothing."""
-    run = secrets.token_hex(4)
-    links = [Link(url, f"{run}-{number}", "client") for number in range(count)]
+    links = [Link(url, f"c-{name}", "client") for name in new_names(count)]
     for start in range(0, count, 50):
         # One address has about 28,000 ports; loopback has more addresses.
         local = f"127.0.0.{start // 20_000 + 1}" if start >= 20_000 else None
