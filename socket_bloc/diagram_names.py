@@ -1,4 +1,4 @@
-"""The class diagram's own spelling, for whoever ports Dart code: the one place where it is known."""
+"""Aliases in the class diagram's spelling, for code that is ported from Dart; it occurs nowhere else."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ SocketRecieveDataState = SocketReceiveDataState
 
 
 class DiagramNames:
-    """Gives `receive_order_status` its second name, which may be called and overridden like the first."""
+    """Adds `recieve_order_status`, which can be called and overridden like `receive_order_status`."""
 
     def receive_order_status(self, order_status: OrderStatus) -> None:
-        """Called for each status of the other party, after its state. Meant to be overridden."""
+        """Handle a status of the other party, after its state was emitted. Override this."""
 
     recieve_order_status = receive_order_status
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Let an override under either name be one under both."""
+        """Make an override of either name an override of both."""
         super().__init_subclass__(**kwargs)
         names = ("receive_order_status", "recieve_order_status")
         for name, other in (names, names[::-1]):

@@ -1,4 +1,4 @@
-"""What `SocketBloc` raises to its callers. A wrong argument is a `ValueError` that names the field."""
+"""What `SocketBloc` raises. An invalid argument is a `ValueError` that names the field."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = [
 
 
 class SocketBlocError(Exception):
-    """The base of what goes wrong beyond the caller's reach."""
+    """The base class of failures that the caller did not cause."""
 
 
 class OrderRejected(SocketBlocError):
-    """The relay refused the status, for good; nothing was changed."""
+    """The relay rejected the status, finally; nothing was changed."""
 
     def __init__(self, code: RejectionCode | str, reason: str, current_status: int | None) -> None:
         super().__init__(f"{code}: {reason}")
@@ -29,14 +29,14 @@ class OrderRejected(SocketBlocError):
 
 
 class NoSocketError(SocketBlocError):
-    """There is no socket: no connect event came before, or a disconnect has come since."""
+    """There is no socket: before the first connect event, or after a disconnect."""
 
     def __init__(self) -> None:
         super().__init__("there is no socket to send through; add a SocketConnectEvent first")
 
 
 class ConnectionRefused(SocketBlocError):
-    """The relay will not have this user; what was not settled may or may not have been committed."""
+    """The relay refused the connection; what was unsettled may or may not have been committed."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -44,11 +44,11 @@ class ConnectionRefused(SocketBlocError):
 
 
 class ProtocolError(SocketBlocError):
-    """The relay said what makes no sense, and it was skipped. Reported through `on_error`, never raised."""
+    """The relay violated the protocol; the frame was skipped. Reported to `on_error`, never raised."""
 
 
 class InvalidOrderStatusError(ValueError):
-    """A status that may not be sent; `field` is what to change."""
+    """A status that may not be sent; `field` names what to change."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}")

@@ -1,4 +1,4 @@
-"""What a `SocketBloc` is told: the events of the class diagram."""
+"""The events of a `SocketBloc`, as in the class diagram."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class SocketEvent:
 
 @dataclass(frozen=True)
 class SocketConnectEvent(SocketEvent):
-    """Connect, and stay connected: until a disconnect, a lost connection is opened again.
+    """Connect and stay connected: a lost connection is reopened until a disconnect.
 
-    While the connection is live this changes nothing; while it backs off, the next try is made now;
-    after a refusal it starts afresh.
+    While the connection is live, this changes nothing; during a back-off, it tries at once; after a
+    refusal, it starts again.
     """
 
 
 @dataclass(frozen=True)
 class SocketDisconnectEvent(SocketEvent):
-    """Disconnect, and stay away. What is not yet settled is kept for the next connect."""
+    """Disconnect and stay offline. What is unsettled is kept for the next connect."""
 
 
 @dataclass(frozen=True)
 class SocketSendDataEvent(SocketEvent):
-    """Send a status. Without a `message_id` it gets a new one; a retry of your own must repeat the first."""
+    """Send a status, under a new `message_id` unless one is given; a retry of your own must repeat it."""
 
     order_status: OrderStatus
     message_id: str | None = None

@@ -1,7 +1,7 @@
-"""The frames of the protocol `order-status.v1`, and what else both ends must agree on.
+"""The frames, close codes and limits of the protocol `order-status.v1`, which both ends share.
 
-Each text frame is one JSON object with a `type`. The relay reads the client's frames with more
-suspicion than pydantic has, and keeps that to itself; how a client reads the relay's frames is here.
+Each text frame is one JSON object with a `type`. How a client reads the relay's frames is here; how the
+relay reads the client's, more strictly than pydantic does, is in `server_stub`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = [
     "MAX_FRAME_SIZE",
     "SUBPROTOCOL",
     "CloseCode",
+    "InvalidFrame",
     "RejectedFrame",
     "RelayFrame",
     "SendFrame",
     "StatusFrame",
-    "UnreadableFrame",
     "WelcomeFrame",
     "read_relay_frame",
 ]
@@ -37,7 +37,7 @@ MAX_FRAGMENTS: Final = 64
 
 
 class CloseCode(IntEnum):
-    """The close codes that this protocol gives a meaning of its own, beside those of RFC 6455."""
+    """The close codes of RFC 6455 that this protocol uses, and its own."""
 
     NORMAL = 1000
     GOING_AWAY = 1001
@@ -51,12 +51,12 @@ class CloseCode(IntEnum):
 
 
 def _utc(at: datetime) -> str:
-    """Six digits of a second always, so that texts sort as times do (isoformat drops `.000000`)."""
+    """Format with six decimals always, so that texts sort as times do (`isoformat` drops `.000000`)."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class WelcomeFrame(WireModel):
-    """The relay's first frame: which feed follows. It starts at `after + 1` and now reaches to `head`."""
+    """The relay's first frame: the feed that follows starts at `after + 1` and ends, for now, at `head`."""
 
     type: Literal["welcome"] = "welcome"
     user_id: str
@@ -78,18 +78,18 @@ class StatusFrame(WireModel):
 
 
 class RejectedFrame(WireModel):
-    """A refusal. `code` is a plain string where a newer relay has a code that this version does not know."""
+    """A rejection. `code` is a plain string if a newer relay uses one that this version does not know."""
 
     type: Literal["rejected"] = "rejected"
     message_id: MessageId | None
-    # From left to right: the mode that is the default prefers the plain string.
+    # From left to right: the default mode prefers the plain string.
     code: Annotated[RejectionCode | str, Field(union_mode="left_to_right")]
     reason: str
     current_status: int | None
 
 
 class SendFrame(WireModel):
-    """The client's one frame: please commit this status, once, under this message id."""
+    """The client's only frame: commit this status, once, under this message id."""
 
     type: Literal["send"] = "send"
     message_id: MessageId
@@ -97,11 +97,11 @@ class SendFrame(WireModel):
 
 
 @dataclass(frozen=True, slots=True)
-class UnreadableFrame:
-    """A frame from the relay that makes no sense to this client.
+class InvalidFrame:
+    """A frame from the relay that this client cannot interpret.
 
-    `seq` is that of a status whose number could be read, so that the feed goes on behind it. `problem`
-    holds no content of the frame and may be logged.
+    `seq` is that of a status whose number is valid, so that the feed continues after it. `problem`
+    quotes no content of the frame and may be logged.
     """
 
     type: str | None
@@ -114,27 +114,27 @@ _RELAY_FRAME: Final = TypeAdapter[RelayFrame](Annotated[RelayFrame, Field(discri
 _TYPES: Final = ("welcome", "status", "rejected")
 
 
-def read_relay_frame(data: str | bytes) -> RelayFrame | UnreadableFrame:
-    """Read a frame that came from the relay. Never raises."""
+def read_relay_frame(data: str | bytes) -> RelayFrame | InvalidFrame:
+    """Decode a frame from the relay. Never raises."""
     try:
         return _RELAY_FRAME.validate_json(data, by_alias=True, by_name=False, extra="ignore")
     except ValidationError as error:
-        return _unreadable(data, error)
+        return _invalid(data, error)
 
 
-def _unreadable(data: str | bytes, error: ValidationError) -> UnreadableFrame:
+def _invalid(data: str | bytes, error: ValidationError) -> InvalidFrame:
     try:
         value: object = from_json(data)
     except ValueError:
-        return UnreadableFrame(None, None, "it is no JSON")
+        return InvalidFrame(None, None, "invalid JSON")
     if not isinstance(value, dict):
-        return UnreadableFrame(None, None, "it is no JSON object")
+        return InvalidFrame(None, None, "not a JSON object")
     fields = cast("dict[str, object]", value)
     type_, seq = fields.get("type"), fields.get("seq")
     if type_ not in _TYPES:
-        return UnreadableFrame(type_[:40] if isinstance(type_, str) else None, None, "its type is unknown")
+        return InvalidFrame(type_[:40] if isinstance(type_, str) else None, None, "unknown type")
     has_seq = type_ == "status" and type(seq) is int and seq > 0
-    return UnreadableFrame(str(type_), cast(int, seq) if has_seq else None, _problem(error))
+    return InvalidFrame(str(type_), cast(int, seq) if has_seq else None, _problem(error))
 
 
 def _problem(error: ValidationError) -> str:

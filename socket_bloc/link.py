@@ -1,6 +1,6 @@
-"""One WebSocket to the relay: where it leads, how it is opened, and what its end means.
+"""One WebSocket to the relay: its URI, its token, how it is opened, and what its exceptions mean.
 
-What follows from a loss is for `session` to say.
+What a disconnect leads to is decided in `session`.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from socket_bloc.frames import SUBPROTOCOL
-from socket_bloc.session.disconnect import Closed, HttpRefused, Loss, Unreachable, Untrusted
+from socket_bloc.session.disconnect import Closed, Disconnect, HttpRefused, InvalidCertificate, Unreachable
 
-__all__ = ["Token", "ask_token", "check_uri", "loss_of", "open_channel"]
+__all__ = ["Token", "ask_token", "check_uri", "classify", "open_channel"]
 
 Token = str | Callable[[], str | Awaitable[str]] | None
-"""The bearer token, or a function (which may be async) that is asked for it at each attempt."""
+"""The bearer token, or a function (possibly async) that returns it, called for each attempt."""
 
 OPEN_TIMEOUT: Final = 10.0
 PING_INTERVAL: Final = 20.0
 PING_TIMEOUT: Final = 15.0
 CLOSE_TIMEOUT: Final = 0.5
 MAX_RETRY_AFTER: Final = 365 * 86_400.0
-"""A year: whoever asks for more means never, and no calendar reaches that far."""
+"""A year, in seconds. With more, the moment of the next attempt could be beyond what `datetime` can hold."""
 
 # At DEBUG, websockets logs the text of each frame and the Authorization header.
 _logger = logging.getLogger("socket_bloc.websocket")
@@ -43,34 +43,34 @@ _logger.setLevel(logging.INFO)
 
 class _Connect(connect):
     def process_redirect(self, exc: Exception) -> Exception | str:
-        """Follow no redirect: the token would go wherever it points."""
+        """Do not follow redirects: the token would go wherever they point."""
         return exc
 
 
 def check_uri(uri: str) -> str:
-    """Give back the URI of a relay. Raises `ValueError` where it is none."""
+    """Validate a relay URI and return it. Raises `ValueError` if it is invalid."""
     try:
         parsed = parse_uri(uri)
-    except (InvalidURI, ValueError):  # not repeated here: there may be a password in it
+    except (InvalidURI, ValueError):  # the URI is not quoted: it may contain a password
         raise ValueError("uri: it must be like ws://host:port/order or wss://host/order") from None
     if "?" in uri or parsed.username is not None or any(character.isspace() for character in uri):
-        raise ValueError("uri: it must have no query, no user name and no spaces")
+        raise ValueError("uri: it must not contain a query, a user name or spaces")
     return uri
 
 
 async def ask_token(token: Token) -> str | None:
-    """The token for this attempt. Raises what the function raises, and `ValueError` for what is no token."""
+    """Return the token for this attempt. Raises what the function raises; `ValueError` if it is invalid."""
     value = token() if callable(token) else token
     if inspect.isawaitable(value):
         value = await value
     is_text = isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value
     if value is not None and not is_text:
-        raise ValueError("token: it must be printable ASCII without spaces")
+        raise ValueError("token: it must be printable ASCII text without spaces")
     return value
 
 
 async def open_channel(uri: str, query: dict[str, str], token: str | None) -> ClientConnection:
-    """Open the connection. `loss_of` tells what its exceptions mean."""
+    """Open a connection. `classify` its exceptions."""
     return await _Connect(
         f"{uri}?{urlencode(query)}",
         subprotocols=[Subprotocol(SUBPROTOCOL)],
@@ -85,16 +85,17 @@ async def open_channel(uri: str, query: dict[str, str], token: str | None) -> Cl
     )
 
 
-def loss_of(error: Exception) -> Loss:
-    """What it means that opening or reading has raised this."""
+def classify(error: Exception) -> Disconnect:
+    """Return what an exception from opening or reading means."""
     match error:
         case ConnectionClosed():
-            frame = error.rcvd
-            return Closed(frame.code, _printable(frame.reason)) if frame else Closed(1006, "without a word")
+            if error.rcvd is None:
+                return Closed(1006, "no close frame received")
+            return Closed(error.rcvd.code, _printable(error.rcvd.reason))
         case InvalidStatus(response=response):
             return HttpRefused(response.status_code, _first_line(response), _retry_after(response))
         case ssl.SSLCertVerificationError():
-            return Untrusted(error.verify_message)
+            return InvalidCertificate(error.verify_message)
         case TimeoutError():
             return Unreachable(f"no answer within {OPEN_TIMEOUT:.0f} s")
         case _:
@@ -118,7 +119,7 @@ def _first_line(response: Response) -> str:
 
 
 def _retry_after(response: Response) -> float:
-    """Seconds, from either form of the header (RFC 9110, 10.2.3); 0 where it is absent or no such form."""
+    """Parse either form of the header (RFC 9110, 10.2.3) into seconds; 0 if it is missing or invalid."""
     value = response.headers.get("Retry-After", "")
     try:
         if value.isascii() and value.isdecimal():

@@ -1,7 +1,7 @@
-"""The words of an order: who speaks, what is said, and why it may be refused.
+"""The vocabulary of an order: roles, statuses, the reasons for a rejection, and the `OrderStatus` itself.
 
-Only the shape of a status is checked here. Which status may follow which, and who sends it, is the
-business of `order_flow`; how a status travels is the business of `frames`.
+Only the shape of a status is checked here. For which status may follow which, and who may send it, see
+`order_flow`; for its frame on the wire, see `frames`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
     "check_user_id",
 ]
 
-# Lengths are in code points. A NUL is refused wherever it stands: too much software ends a string there.
+# Lengths are in code points. NUL is rejected everywhere: too much software ends a string there.
 _NO_NUL = r"\A[^\x00]*\z"
 _MAX_ID = 128
 Id = Annotated[str, StringConstraints(min_length=1, max_length=_MAX_ID, pattern=_NO_NUL)]
@@ -34,7 +34,7 @@ MessageText = Annotated[str, StringConstraints(max_length=4096, pattern=_NO_NUL)
 
 
 def check_user_id(user_id: str) -> None:
-    """Raise `ValueError`, with the reason, where this cannot be the id of a user."""
+    """Raise `ValueError`, with the reason, if this is not a valid user id."""
     if not 1 <= len(user_id) <= _MAX_ID:
         raise ValueError(f"it must have 1 to {_MAX_ID} characters")
     if any(unicodedata.category(character) == "Cc" for character in user_id):
@@ -54,7 +54,7 @@ class ClientType(StrEnum):
 
 
 class StatusCode(IntEnum):
-    """The statuses of the sequence diagram, with the diagram's numbers."""
+    """The statuses of the sequence diagram, with its numbers."""
 
     PLACED = 1001
     ACCEPTED = 1004
@@ -68,7 +68,7 @@ class StatusCode(IntEnum):
 
 
 class RejectionCode(StrEnum):
-    """Why the relay refused a status; each value is written on the wire as it stands here."""
+    """Why the relay rejected a status. The values are those on the wire."""
 
     MALFORMED = "malformed"
     UNKNOWN_TYPE = "unknownType"
@@ -85,17 +85,16 @@ class RejectionCode(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether it settles the send. The two others ask for another try with the same message id."""
+        """Whether it settles the send. If not, the send must be retried with the same message id."""
         return self not in (RejectionCode.RATE_LIMITED, RejectionCode.UNAVAILABLE)
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A refusal of one status.
+    """The rejection of one status.
 
-    `field` names the field at fault as Python spells it (`receiver_id`), and `reason` says in one
-    sentence what it should be. `current_status` is the status that the order has, where the sender
-    may know it.
+    `field` names the invalid field as in Python (`receiver_id`), and `reason` says in one sentence what
+    it should be. `current_status` is the status of the order, if the sender may know it.
     """
 
     code: RejectionCode
@@ -105,11 +104,11 @@ class Rejection:
 
 
 class WireModel(BaseModel):
-    """What travels: frozen, snake_case in Python, camelCase as JSON, where unknown fields are ignored.
+    """The base class of what is sent: frozen, snake_case in Python, camelCase as JSON.
 
-    Python callers use the Python names only, and a misspelt one is an error; `from_json` and `from_wire`
-    know the camelCase names only. No value is ever coerced, and no error text repeats a value, since error
-    texts are logged.
+    The constructor takes the Python names only, and rejects unknown ones; `from_json` and `from_wire`
+    take the camelCase names only, and ignore unknown ones. Values are never coerced, and error texts
+    quote no values, because they are logged.
     """
 
     model_config = ConfigDict(
@@ -125,21 +124,22 @@ class WireModel(BaseModel):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
-        """Read one JSON object. Raises `pydantic.ValidationError`."""
+        """Validate a JSON object. Raises `pydantic.ValidationError`."""
         return cls.model_validate_json(text, by_alias=True, by_name=False, extra="ignore")
 
     @classmethod
     def from_wire(cls, value: object) -> Self:
-        """Read a decoded JSON value. Raises `pydantic.ValidationError`."""
+        """Validate a decoded JSON value. Raises `pydantic.ValidationError`."""
         return cls.model_validate(value, by_alias=True, by_name=False, extra="ignore")
 
 
 class OrderStatus(WireModel):
     """One status of one order, as in the class diagram.
 
-    Whether the string belongs to the int is for `OrderFlow` to say. `sender_id` may be left out (the
-    relay fills in the connected user) and so may `receiver_id`, except where an order begins;
-    `order_id` is needed to send. Raises `pydantic.ValidationError`, a `ValueError` that names the field.
+    Whether the string belongs to the int is checked by `OrderFlow`. `sender_id` may be left out (the
+    relay fills in the connected user), and so may `receiver_id`, except in a status that starts an
+    order; `order_id` is required for sending. Raises `pydantic.ValidationError`, a `ValueError` that
+    names the field.
     """
 
     order_status_as_string: str
@@ -159,7 +159,7 @@ class OrderStatus(WireModel):
         receiver_id: str | None = None,
         sender_id: str | None = None,
     ) -> Self:
-        """Build a status from its enumeration (`StatusCode`, or that of your own flow)."""
+        """Build a status from a member of `StatusCode`, or of the enumeration of your own flow."""
         return cls(
             order_status_as_string=status.name,
             order_status_as_int=int(status),

@@ -1,7 +1,7 @@
-"""The sends that are not settled yet: neither committed nor refused.
+"""The unsettled sends: neither committed nor finally rejected.
 
-An outbox only keeps them, in the order in which they were added. When each may go out is for
-`delivery` to say.
+An outbox only stores them, in the order in which they were added. When each may be transmitted is
+decided in `session.delivery`.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ class Send:
 
 
 class Outbox(Protocol):
-    """Where sends are kept. What `add` has returned from must be there until `settle` is told of it."""
+    """Stores sends. After `add` has returned, a send must be there until it is settled."""
 
     def add(self, send: Send) -> None:
-        """Keep a send; the same one again is no error. Raises `ValueError` if another has its message id."""
+        """Store a send; repeating it changes nothing. Raises `ValueError` if another has its message id."""
         ...
 
     def settle(self, message_id: str) -> None:
-        """Forget a send: its outcome is known. One that is not there is no error."""
+        """Remove a send whose outcome is known; an unknown message id is ignored."""
         ...
 
     def __contains__(self, message_id: object) -> bool: ...
 
     def __iter__(self) -> Iterator[Send]:
-        """The sends, in the order in which they were added."""
+        """Iterate over the sends in the order in which they were added."""
         ...
 
     def __len__(self) -> int: ...
@@ -51,7 +51,7 @@ class MemoryOutbox:
 
     def add(self, send: Send) -> None:
         if self._sends.setdefault(send.message_id, send) != send:
-            raise ValueError("message_id: another status is being sent under it; choose a new one")
+            raise ValueError("message_id: it belongs to another unsettled status; choose a new one")
 
     def settle(self, message_id: str) -> None:
         self._sends.pop(message_id, None)

@@ -1,6 +1,7 @@
-"""The `Socket` of the class diagram: it carries out what the `Session` wants, over `websockets`.
+"""The `Socket` of the class diagram: the I/O of a `Session`, over `websockets`.
 
-It decides nothing: which state follows which, and what a lost connection means, is in `session`.
+It applies the session's effects and decides nothing: which state follows which, and what a disconnect
+leads to, is in `session`.
 """
 
 from __future__ import annotations
@@ -21,27 +22,27 @@ from websockets.exceptions import ConnectionClosed
 from socket_bloc.bloc import Broadcast
 from socket_bloc.errors import ProtocolError
 from socket_bloc.events import SocketReceiveDataEvent
-from socket_bloc.link import Token, ask_token, check_uri, loss_of, open_channel
+from socket_bloc.link import Token, ask_token, check_uri, classify, open_channel
 from socket_bloc.order_status import ClientType, OrderStatus
 from socket_bloc.outbox import MemoryOutbox, Outbox, Send
-from socket_bloc.session.disconnect import Loss
-from socket_bloc.session.effects import Close, Effect, Open, Reconnecting, Report, Transmit
+from socket_bloc.session.disconnect import Disconnect
+from socket_bloc.session.effects import Close, Effect, Open, ProtocolViolation, Reconnecting, Transmit
 from socket_bloc.session.session import Session
 from socket_bloc.session.state import Refused
 from socket_bloc.states import SocketReconnectingState, SocketState
 
 __all__ = ["Socket"]
 
-GOODBYE_TIMEOUT: Final = 0.8
-"""Seconds that closing a connection may take, whatever the other end does."""
+CLOSE_TIMEOUT: Final = 0.8
+"""Seconds that closing a connection may take, whatever the peer does."""
 
 logger = logging.getLogger("socket_bloc")
 
 
 class Socket:
-    """One user's connection to the relay, kept up until it is closed.
+    """One user's connection to the relay, reopened until it is closed on purpose.
 
-    All of it happens on the running event loop. The streams are hot and without a replay.
+    To be used on the running event loop. The streams are hot and do not replay.
     """
 
     WEBSOCKET_URI: ClassVar[str] = "ws://127.0.0.1:8765/order"
@@ -56,7 +57,7 @@ class Socket:
         outbox: Outbox | None = None,
         full_history: bool = False,
     ) -> None:
-        """Prepare a socket for the user `serviceman_id`, of either type. Raises `ValueError`: a bad URI."""
+        """Create a socket for a user of either type. Raises `ValueError` for an invalid URI."""
         self.serviceman_id = serviceman_id
         self.type = type
         self.channel: ClientConnection | None = None
@@ -73,49 +74,49 @@ class Socket:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the relay has welcomed this user on the connection that there is now."""
+        """Whether the relay has welcomed this user on the current connection."""
         return self._session.is_connected
 
     @property
     def refusal(self) -> str | None:
-        """Why the relay will not have this user; None unless it is so now."""
+        """Why the connection was refused; None unless that is the current state."""
         state = self._session.state
         return state.reason if isinstance(state, Refused) else None
 
     def get_order_status_stream(self) -> Observable[SocketReceiveDataEvent]:
-        """The statuses of the feed as they arrive, those of this user included."""
+        """Return the statuses of the feed as they arrive, including those that this user sent."""
         return self._statuses.observable
 
     def get_report_stream(self) -> Observable[SocketState | Exception]:
-        """Everything else there is to tell: states of the connection and of sends, and what went wrong."""
+        """Return everything else: states of the connection and of sends, and errors."""
         return self._reports.observable
 
     def open_connection(self) -> None:
-        """Connect, and connect again whenever the connection is lost."""
-        self._carry_out(self._session.connect())
+        """Connect, and reconnect whenever the connection is lost."""
+        self._apply(self._session.connect())
 
     def close_connection(self) -> None:
-        """Disconnect, and stay away; what is not settled is kept. Raises `NoSocketError`."""
-        self._carry_out(self._session.disconnect())
+        """Disconnect and stay offline; what is unsettled is kept. Raises `NoSocketError`."""
+        self._apply(self._session.disconnect())
 
-    def keep(self, order_status: OrderStatus, message_id: str | None = None) -> Send:
-        """Put a status into the outbox. Raises `ValueError` where another one has its message id."""
+    def enqueue(self, order_status: OrderStatus, message_id: str | None = None) -> Send:
+        """Add a status to the outbox. Raises `ValueError` if another one there has its message id."""
         send = Send(message_id or uuid4().hex, order_status)
         self._outbox.add(send)
         return send
 
     def send_order_status(self, order_status: OrderStatus, message_id: str | None = None) -> None:
-        """Send a status, now or as soon as the connection is there. Raises `NoSocketError`, `ValueError`."""
-        self._carry_out(self._session.send(self.keep(order_status, message_id), self._now()))
+        """Send a status, now or as soon as there is a connection. Raises `NoSocketError`, `ValueError`."""
+        self._apply(self._session.send(self.enqueue(order_status, message_id), self._now()))
 
     async def settled(self) -> None:
-        """Wait until the outbox is empty, or there is no socket that could empty it."""
+        """Wait until the outbox is empty, or there is no connection that could empty it."""
         while self._outbox and self._session.has_socket:
             self._settled.clear()
             await self._settled.wait()
 
     async def aclose(self) -> None:
-        """Disconnect if need be, end every task, and complete the streams."""
+        """Disconnect if necessary, await every task, and complete the streams."""
         if self._session.has_socket:
             self.close_connection()
         if self._tasks:
@@ -123,26 +124,26 @@ class Socket:
         self._statuses.complete()
         self._reports.complete()
 
-    # What the session wants
+    # Effects of the session
 
-    def _carry_out(self, effects: list[Effect]) -> None:
+    def _apply(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
                 case SocketReceiveDataEvent():
                     self._statuses.push(effect)
                 case Transmit(text):
-                    # Unlike send() this never waits: little is in flight, and a peer that does not
-                    # read is noticed by the missing answer.
+                    # Unlike send(), broadcast() never waits. Little is in flight, and a peer that does
+                    # not read is detected by the missing answer.
                     broadcast([self.channel] if self.channel else [], text)
                 case Open():
                     self._attempt = self._start(self._run(effect))
                 case Close(code, reason):
-                    self._leave(code, reason)
+                    self._close(code, reason)
                 case Reconnecting(tries, delay, reason):
-                    logger.info("%s; try %d in %.1f s", reason, tries, delay)
+                    logger.info("reconnecting in %.1f s (try %d): %s", delay, tries, reason)
                     at = datetime.now(UTC) + timedelta(seconds=delay)
                     self._reports.push(SocketReconnectingState(tries, at, reason))
-                case Report(problem):
+                case ProtocolViolation(problem):
                     logger.warning("%s", problem)
                     self._reports.push(ProtocolError(problem))
                 case SocketState():
@@ -156,15 +157,15 @@ class Socket:
     def _set_timer(self) -> None:
         deadline = self._session.deadline
         if deadline is not None and self._timer is not None and self._timer.when() <= deadline:
-            return  # it rings early, and is then set anew: cheaper than a new timer for each frame
+            return  # it fires early and is then set again: cheaper than a new timer for each frame
         if self._timer is not None:
             self._timer.cancel()
         loop = asyncio.get_running_loop()
-        self._timer = None if deadline is None else loop.call_at(deadline, self._ring)
+        self._timer = None if deadline is None else loop.call_at(deadline, self._on_timer)
 
-    def _ring(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
-        self._carry_out(self._session.tick(self._now()))
+        self._apply(self._session.tick(self._now()))
 
     # Connections
 
@@ -174,17 +175,17 @@ class Socket:
         try:
             channel = await self._open(attempt)
         except Exception as error:
-            loss = loss_of(error)
+            disconnect = classify(error)
         else:
-            loss = await self._read(channel, number)
-        self._carry_out(self._session.lost(number, loss, self._now()))
+            disconnect = await self._read(channel, number)
+        self._apply(self._session.lost(number, disconnect, self._now()))
 
     async def _open(self, attempt: Open) -> ClientConnection:
         try:
             token = await ask_token(self._token)
         except Exception as error:
             self._reports.push(error)
-            raise ConnectionError(f"the token could not be had: {type(error).__name__}") from None
+            raise ConnectionError(f"could not get the token: {type(error).__name__}") from None
         query = {"userId": self.serviceman_id, "type": self.type.value}
         if attempt.since is not None:
             query["since"] = str(attempt.since)
@@ -192,23 +193,23 @@ class Socket:
             query["epoch"] = attempt.epoch
         return await open_channel(self._uri, query, token)
 
-    async def _read(self, channel: ClientConnection, number: int) -> Loss:
+    async def _read(self, channel: ClientConnection, number: int) -> Disconnect:
         self.channel = channel
-        self._carry_out(self._session.opened(number, self._now()))
+        self._apply(self._session.opened(number, self._now()))
         try:
             while True:
                 data = await channel.recv()
-                self._carry_out(self._session.received(number, data, self._now()))
+                self._apply(self._session.received(number, data, self._now()))
         except ConnectionClosed as error:
-            return loss_of(error)
+            return classify(error)
         finally:
             if self.channel is channel:
                 self.channel = None
 
-    def _leave(self, code: int, reason: str) -> None:
+    def _close(self, code: int, reason: str) -> None:
         channel, self.channel = self.channel, None
         if channel is not None:
-            self._start(_say_goodbye(channel, code, reason))
+            self._start(_close_channel(channel, code, reason))
         elif self._attempt is not None:
             self._attempt.cancel()
 
@@ -223,10 +224,10 @@ class Socket:
         return asyncio.get_running_loop().time()
 
 
-async def _say_goodbye(channel: ClientConnection, code: int, reason: str) -> None:
-    # close() waits without a bound for a peer that does not read.
+async def _close_channel(channel: ClientConnection, code: int, reason: str) -> None:
+    # close() waits for a peer that does not read, without a time limit.
     try:
-        async with asyncio.timeout(GOODBYE_TIMEOUT):
+        async with asyncio.timeout(CLOSE_TIMEOUT):
             await channel.close(code, reason)
     except TimeoutError:
         channel.transport.abort()

@@ -1,7 +1,7 @@
 """The `SocketBloc` of the class diagram: socket events in, socket states out.
 
-It passes on what the socket tells, and gives each `submit` its outcome. How a connection is kept up is
-in `session`; what an order has come to is in `orders`.
+It forwards what the socket reports, and gives each `submit` its outcome. Reconnecting and resuming are
+in `session`; the orders themselves are in `orders`.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from socket_bloc.states import (
 __all__ = ["SocketBloc"]
 
 SETTLE_TIMEOUT: Final = 1.0
-"""Seconds that `close` gives to what is not settled yet."""
+"""Seconds that `close` waits for what is unsettled."""
 
 
 @dataclass(frozen=True, eq=False)
 class _SocketReportEvent(SocketEvent):
-    """The socket tells something else than a status."""
+    """The socket reports something other than a status."""
 
     report: SocketState | Exception
 
@@ -57,16 +57,16 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
             order_id = await bloc.place_order("s-4", "Kitchen tap drips")
 
     Args:
-        user_id: 1 to 128 characters; together with `type` it says who is connected.
+        user_id: 1 to 128 characters; together with `type` it identifies the user.
         type: The role of the user.
         uri: Where the relay is, `ws://` or `wss://`, without a query.
-        token: The bearer token, or a function (which may be async) asked for it at each attempt.
-        outbox: Keeps what is not settled; in memory unless another one is given.
-        flow: The statuses and who may send which after which; the relay must have the same.
-        full_history: Ask for the feed from its first status, not just for the orders still open.
+        token: The bearer token, or a function (possibly async) that returns it, called for each attempt.
+        outbox: Keeps what is unsettled; in memory by default.
+        flow: The statuses and who may send which after which; the relay must use the same.
+        full_history: Request the feed from its first status, not only the orders that are still open.
 
     Raises:
-        ValueError: An argument is not what it should be; the message names it.
+        ValueError: An argument is invalid; the message names it.
     """
 
     def __init__(
@@ -100,17 +100,17 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         self.on(SocketReceiveDataEvent, self._on_receive)
         self.on(_SocketReportEvent, self._on_report)
         self._socket_receive_data_subscription = self._socket.get_order_status_stream().subscribe(
-            self._take_in
+            self._forward
         )
-        self._socket.get_report_stream().subscribe(lambda report: self._take_in(_SocketReportEvent(report)))
+        self._socket.get_report_stream().subscribe(lambda report: self._forward(_SocketReportEvent(report)))
 
     @property
     def is_connected(self) -> bool:
-        """Whether the relay has welcomed this user on the connection that there is now."""
+        """Whether the relay has welcomed this user on the current connection."""
         return self._socket.is_connected
 
     def send_order_status(self, order_status: OrderStatus, *, message_id: str | None = None) -> None:
-        """Send a status; its outcome comes as a state, under a new `message_id` unless one is given.
+        """Send a status, under a new `message_id` unless one is given; its outcome is emitted as a state.
 
         Raises `InvalidOrderStatusError`, `BlocClosedError`.
         """
@@ -125,10 +125,10 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         characters): then the status is committed once, however often it is sent.
 
         Raises:
-            InvalidOrderStatusError: It may not be sent by this user, or lacks a field.
-            OrderRejected: The relay refused it, for good.
+            InvalidOrderStatusError: This user may not send it, or a field is missing.
+            OrderRejected: The relay rejected it, finally.
             NoSocketError: There is no socket; nothing was queued.
-            ConnectionRefused: The relay will not have this user.
+            ConnectionRefused: The relay refused the connection.
             BlocClosedError: The bloc is closed, or was closed before the outcome was known.
         """
         message_id = uuid4().hex if message_id is None else message_id
@@ -144,10 +144,10 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
                 self._submits.pop(message_id, None)
 
     async def place_order(self, receiver_id: str, message: str) -> str:
-        """Place an order with the user `receiver_id`; gives its new id. Raises what `submit` raises."""
+        """Place an order with the user `receiver_id` and return its new id. Raises what `submit` raises."""
         steps = [step for step in self.flow.steps if step.begins_order and step.sent_by is self.type]
         if not steps:
-            raise InvalidOrderStatusError("type", f"a {self.type} places no orders")
+            raise InvalidOrderStatusError("type", f"a {self.type} may not place orders")
         order_id = uuid4().hex
         await self.submit(
             OrderStatus.of(steps[0].status, order_id=order_id, receiver_id=receiver_id, message=message)
@@ -155,7 +155,7 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         return order_id
 
     def states(self) -> AsyncIterator[SocketState]:
-        """The states from now on, until the bloc is closed; none is left out for a slow reader."""
+        """Iterate over the states from now on, until the bloc is closed; a slow reader misses none."""
         arrived: asyncio.Queue[SocketState | None] = asyncio.Queue()
         subscription = self.stream.subscribe(
             arrived.put_nowait, on_completed=lambda: arrived.put_nowait(None)
@@ -180,14 +180,14 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
     def _send(self, order_status: OrderStatus, message_id: str) -> None:
         self._check(order_status)
         if self.is_closed:
-            raise BlocClosedError("this bloc is closed, and sends nothing any more")
-        # The outbox has it before this returns, so that a durable one loses nothing from here on.
-        self._socket.keep(order_status, message_id)
+            raise BlocClosedError("this bloc is closed and cannot send; create a new one")
+        # In the outbox before this returns, so that a durable one loses nothing from here on.
+        self._socket.enqueue(order_status, message_id)
         self.add(SocketSendDataEvent(order_status, message_id))
 
     def _check(self, order_status: OrderStatus) -> None:
         if order_status.order_id is None:
-            raise InvalidOrderStatusError("order_id", "a status must say which order it is about")
+            raise InvalidOrderStatusError("order_id", "it is missing; a status must name its order")
         rejection = self.flow.check(order_status, self.user_id, self.type)
         if rejection is not None:
             raise InvalidOrderStatusError(rejection.field, rejection.reason)
@@ -250,7 +250,7 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         for message_id in self._submits:
             self._fail(message_id, error)
 
-    def _take_in(self, event: SocketEvent) -> None:
+    def _forward(self, event: SocketEvent) -> None:
         self._add(event, while_closing=True)
 
     async def _close(self) -> None:

@@ -1,4 +1,4 @@
-"""What a `SocketBloc` says: the states of the class diagram, and those that a user must see besides.
+"""The states of a `SocketBloc`: those of the class diagram, and others that a user must see.
 
 States are compared by value, and a Bloc drops a state that equals the last one. Those that answer a
 request are compared by identity, so that two refusals are two states.
@@ -41,8 +41,8 @@ class SocketState:
 class SocketConnectState(SocketState):
     """The relay has welcomed this user; the replay of what was missed follows.
 
-    `resumed` is False where the replay starts anew: what was known of the orders is then rebuilt from
-    it. `epoch` names the relay's database.
+    If `resumed` is False, the replay starts over: discard what is known of the orders and rebuild it.
+    `epoch` names the database of the relay.
     """
 
     resumed: bool
@@ -51,12 +51,12 @@ class SocketConnectState(SocketState):
 
 @dataclass(frozen=True)
 class SocketDisconnectState(SocketState):
-    """There is no connection, and none is being tried (but see the two kinds of it)."""
+    """There is no connection, and none is being opened (except in its two subclasses)."""
 
 
 @dataclass(frozen=True)
 class SocketReconnectingState(SocketDisconnectState):
-    """The connection is away; try number `attempt` (from 1) comes at `next_attempt_at` (UTC)."""
+    """The connection is lost; try number `attempt` (from 1) starts at `next_attempt_at` (UTC)."""
 
     attempt: int
     next_attempt_at: datetime
@@ -65,11 +65,11 @@ class SocketReconnectingState(SocketDisconnectState):
 
 @dataclass(frozen=True, eq=False)
 class SocketRefusedState(SocketDisconnectState):
-    """The relay, or what stands before it, will not have this user; only a new connect event tries again."""
+    """The relay, or a proxy in front of it, refused the connection; only a new connect event tries again."""
 
     reason: str
 
-    # Its base is compared by value, and this would inherit that.
+    # Its base class is compared by value, which this class would inherit.
     def __eq__(self, other: object) -> bool:
         return self is other
 
@@ -89,9 +89,9 @@ class SocketReceiveDataState(SocketState):
 
 @dataclass(frozen=True)
 class SocketDataSentState(SocketState):
-    """A status of this user has been committed: entry `seq` of the feed, committed `at` (UTC).
+    """A status of this user was committed: entry `seq` of the feed, committed `at` (UTC).
 
-    Also when it is replayed after a restart, or was sent from another of the user's connections.
+    Also if it is replayed after a restart, or was sent on another of the user's connections.
     """
 
     order_status: OrderStatus
@@ -107,7 +107,7 @@ class SocketDataSentState(SocketState):
 
 @dataclass(frozen=True)
 class SocketDataQueuedState(SocketState):
-    """A status waits in the outbox: for the connection, or for an earlier one of its order."""
+    """A status waits in the outbox: for a connection, or for an earlier status of its order."""
 
     order_status: OrderStatus
     message_id: str
@@ -115,10 +115,10 @@ class SocketDataQueuedState(SocketState):
 
 @dataclass(frozen=True, eq=False)
 class SocketDataRejectedState(SocketState):
-    """The relay has refused a status; nothing was changed.
+    """The relay rejected a status; nothing was changed.
 
-    `code` is a plain string where the relay is newer than this library. `current_status` is the status
-    of the order, where there is one and this user has a part in it.
+    `code` is a plain string if the relay is newer than this library. `current_status` is the status of
+    the order, if it exists and this user is a party to it.
     """
 
     order_status: OrderStatus
@@ -130,6 +130,6 @@ class SocketDataRejectedState(SocketState):
 
 @dataclass(frozen=True, eq=False)
 class SocketNullState(SocketState):
-    """The answer to an event that needs a socket, when there is none; it carries that event."""
+    """The answer to an event that needs a socket when there is none; it carries that event."""
 
     event: SocketEvent

@@ -1,4 +1,4 @@
-"""Where a client stands in its feed: what to ask for, and whether a number is the next one."""
+"""Where a client stands in its feed: what to ask for, and whether a sequence number is the next one."""
 
 from __future__ import annotations
 
@@ -6,59 +6,59 @@ from enum import Enum, auto
 
 from socket_bloc.frames import WelcomeFrame
 
-__all__ = ["Feed", "Place"]
+__all__ = ["FeedCursor", "SeqCheck"]
 
 
-class Place(Enum):
-    """How the number of a status stands to the last one that was taken."""
+class SeqCheck(Enum):
+    """How the sequence number of a status relates to the cursor."""
 
-    KNOWN = auto()
-    """It was taken before, or lies before the start of the replay."""
+    DUPLICATE = auto()
+    """At or below the cursor: applied before, or before the start of the replay."""
     NEXT = auto()
     GAP = auto()
-    """Something between is missing; asking again from the cursor may bring it."""
-    NEXT_AFTER_LOSS = auto()
-    """The same is missing once more: it is not to be had, and the feed goes on behind it."""
+    """Statuses in between are missing; a replay from the cursor may deliver them."""
+    GAP_SKIPPED = auto()
+    """The same gap again after a replay: the statuses are lost, and the feed continues after them."""
 
 
-class Feed:
-    """The cursor into the feed of one user, in the database that `epoch` names.
+class FeedCursor:
+    """The last status applied of one user's feed, in the database that `epoch` names.
 
-    With `full_history` the feed is always asked for from its first status.
+    With `full_history` the feed is always requested from its first status.
     """
 
     def __init__(self, *, full_history: bool) -> None:
         self._full_history = full_history
         self._gap_after: int | None = None
         self.epoch: str | None = None
-        # None: nothing is known, the relay chooses where to start.
-        self.cursor: int | None = 0 if full_history else None
+        # None: nothing applied yet, so the relay chooses where the replay starts.
+        self.seq: int | None = 0 if full_history else None
 
     def welcomed(self, frame: WelcomeFrame) -> bool:
-        """Take up the relay's start. False where the feed must be asked for again, from its beginning."""
+        """Move to where the relay starts. False if the feed must be requested again, from its start."""
         if frame.epoch != self.epoch or not frame.resumed:
             self._gap_after = None
         self.epoch = frame.epoch
         if self._full_history and not frame.resumed:
-            self.cursor = 0
+            self.seq = 0
             return False
-        self.cursor = frame.after
+        self.seq = frame.after
         return True
 
     def has_reached(self, seq: int) -> bool:
-        """Whether the cursor stands at this status, or behind it."""
-        return (self.cursor or 0) >= seq
+        """Return whether the cursor is at this sequence number or above."""
+        return (self.seq or 0) >= seq
 
-    def take(self, seq: int) -> Place:
-        """Place a status, and move the cursor to it where it is the next one."""
-        cursor = self.cursor or 0
-        if seq <= cursor:
-            return Place.KNOWN
-        if seq == cursor + 1:
-            self.cursor = seq
-            return Place.NEXT
-        if self._gap_after != cursor:
-            self._gap_after = cursor
-            return Place.GAP
-        self.cursor = seq
-        return Place.NEXT_AFTER_LOSS
+    def advance(self, seq: int) -> SeqCheck:
+        """Check a sequence number, and move to it if it continues the feed."""
+        current = self.seq or 0
+        if seq <= current:
+            return SeqCheck.DUPLICATE
+        if seq == current + 1:
+            self.seq = seq
+            return SeqCheck.NEXT
+        if self._gap_after != current:
+            self._gap_after = current
+            return SeqCheck.GAP
+        self.seq = seq
+        return SeqCheck.GAP_SKIPPED

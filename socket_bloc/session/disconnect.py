@@ -1,21 +1,31 @@
-"""Why a connection was lost or never came about, and how often that is borne before giving up.
+"""Why a connection ended or could not be opened, and how often that is retried.
 
-The table of close codes and HTTP statuses of the protocol, and nothing else.
+The tables of close codes and HTTP statuses of the protocol, and nothing else: counting is done in
+`retry`, and what a disconnect leads to is decided in `session`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 
 from socket_bloc.frames import CloseCode
 
-__all__ = ["Closed", "HttpRefused", "Loss", "Patience", "Unreachable", "Untrusted", "patience"]
+__all__ = [
+    "Closed",
+    "Disconnect",
+    "HttpRefused",
+    "InvalidCertificate",
+    "RetryPolicy",
+    "Unreachable",
+    "retry_policy",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The connection was open, and has closed. Without a close frame `code` is 1006 (RFC 6455, 7.1.5)."""
+    """The connection was open and has closed. Without a close frame, `code` is 1006 (RFC 6455, 7.1.5)."""
 
     code: int
     reason: str = ""
@@ -26,7 +36,7 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class HttpRefused:
-    """The handshake was answered with another HTTP status than 101. `retry_after` is in seconds."""
+    """The handshake was answered with an HTTP status other than 101. `retry_after` is in seconds."""
 
     status: int
     reason: str = ""
@@ -38,7 +48,7 @@ class HttpRefused:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """Nobody was there to answer, or the answer made no sense."""
+    """No answer to the handshake, or one that is not HTTP."""
 
     reason: str
 
@@ -47,30 +57,28 @@ class Unreachable:
 
 
 @dataclass(frozen=True, slots=True)
-class Untrusted:
-    """The TLS certificate is not valid."""
+class InvalidCertificate:
+    """The TLS certificate could not be verified."""
 
     reason: str
 
     def __str__(self) -> str:
-        return f"the certificate is not valid: {self.reason}"
+        return f"invalid certificate: {self.reason}"
 
 
-Loss = Closed | HttpRefused | Unreachable | Untrusted
+Disconnect = Closed | HttpRefused | Unreachable | InvalidCertificate
 
 
-class Patience(Enum):
-    """What a loss leads to; the value is how many of its kind in a row are borne."""
+class RetryPolicy(Enum):
+    """How many disconnects of its kind in a row are retried."""
 
-    STAY_AWAY = -1
-    """It was asked for: go offline, without a complaint."""
-    NONE = 0
-    """Trying again would bring the same answer."""
+    NEVER = 0
+    """Another attempt would get the same answer."""
     ONCE = 1
     """A new token may help."""
     TWICE = 2
-    """What we send may offend, or something on the way may have been broken."""
-    ENDLESS = 1_000_000_000
+    """The relay may reject what this client sends, or something on the way may have garbled it."""
+    ALWAYS = inf
 
 
 _VIOLATIONS = (
@@ -82,22 +90,23 @@ _VIOLATIONS = (
 )
 
 
-def patience(loss: Loss) -> Patience:
-    """How often in a row, and without a commit between, this is borne."""
-    match loss:
-        case Untrusted():
-            return Patience.NONE
+def retry_policy(disconnect: Disconnect) -> RetryPolicy:
+    """Return how often in a row, without a commit in between, a disconnect is retried.
+
+    A close with 1000 is not retried either, but is no failure: `Session.lost` handles it first.
+    """
+    match disconnect:
+        case InvalidCertificate():
+            return RetryPolicy.NEVER
         case Unreachable():
-            return Patience.ENDLESS
+            return RetryPolicy.ALWAYS
         case HttpRefused(401):
-            return Patience.ONCE
+            return RetryPolicy.ONCE
         case HttpRefused(status):
-            # 3xx is not followed: it would carry the token to wherever it points.
-            gives_up = 300 <= status < 500 and status not in (408, 429)
-            return Patience.NONE if gives_up else Patience.ENDLESS
-        case Closed(CloseCode.NORMAL):
-            return Patience.STAY_AWAY
+            # 3xx is not followed: the token would go wherever the redirect points.
+            is_final = 300 <= status < 500 and status not in (408, 429)
+            return RetryPolicy.NEVER if is_final else RetryPolicy.ALWAYS
+        case Closed(code) if code in _VIOLATIONS:
+            return RetryPolicy.TWICE
         case Closed(code):
-            if code in _VIOLATIONS:
-                return Patience.TWICE
-            return Patience.NONE if 4500 <= code <= 4999 else Patience.ENDLESS
+            return RetryPolicy.NEVER if 4500 <= code <= 4999 else RetryPolicy.ALWAYS

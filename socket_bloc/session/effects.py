@@ -1,7 +1,6 @@
-"""What a `Session` wants done, and what it wants told.
+"""What a `Session` wants done: effects for the socket, and notifications for the user.
 
-The first five are for the socket to carry out. What is told beside them are the states and the event
-of the class diagram, ready to be passed on.
+The notifications are the states and the event of the class diagram, ready to be passed on.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from socket_bloc.states import (
     SocketRefusedState,
 )
 
-__all__ = ["Close", "Effect", "Open", "Reconnecting", "Report", "Told", "Transmit"]
+__all__ = ["Close", "Effect", "Notification", "Open", "ProtocolViolation", "Reconnecting", "Transmit"]
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Open a connection, as attempt number `attempt`, with this in the query."""
+    """Open a connection, as attempt number `attempt`, with `since` and `epoch` in the query."""
 
     attempt: int
     since: int | None
@@ -38,7 +37,7 @@ class Transmit:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close the connection, or stop opening it."""
+    """Close the connection, or cancel the attempt to open it."""
 
     code: int
     reason: str
@@ -46,7 +45,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Reconnecting:
-    """Tell that the connection is away, and that try number `tries` comes in `delay` seconds."""
+    """Announce that the connection is lost, and that try number `tries` follows in `delay` seconds."""
 
     tries: int
     delay: float
@@ -54,13 +53,13 @@ class Reconnecting:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """Tell that what the relay says is wrong. The text holds no content of a frame and may be logged."""
+class ProtocolViolation:
+    """Report that the relay violated the protocol. `problem` quotes no message text and may be logged."""
 
     problem: str
 
 
-Told = (
+Notification = (
     SocketConnectState
     | SocketDisconnectState
     | SocketRefusedState
@@ -68,4 +67,4 @@ Told = (
     | SocketDataRejectedState
     | SocketReceiveDataEvent
 )
-Effect = Open | Transmit | Close | Reconnecting | Report | Told
+Effect = Open | Transmit | Close | Reconnecting | ProtocolViolation | Notification

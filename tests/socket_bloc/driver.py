@@ -10,8 +10,8 @@ import pytest
 
 from socket_bloc.events import SocketReceiveDataEvent
 from socket_bloc.outbox import MemoryOutbox, Send
-from socket_bloc.session.disconnect import Closed, HttpRefused, Loss
-from socket_bloc.session.effects import Close, Effect, Open, Reconnecting, Report, Transmit
+from socket_bloc.session.disconnect import Closed, Disconnect, HttpRefused
+from socket_bloc.session.effects import Close, Effect, Open, ProtocolViolation, Reconnecting, Transmit
 from socket_bloc.session.session import Session
 from socket_bloc.states import (
     SocketConnectState,
@@ -23,14 +23,14 @@ from socket_bloc.states import (
 from tests.socket_bloc.simulation import CLIENT, SERVICEMAN
 
 AT = "2026-11-22T10:01:12.345678Z"
-CUT = Closed(1006, "without a word")
+CUT = Closed(1006, "no close frame received")
 
 
 # Frames of the relay, as texts
 
 
 def welcome(after: int = 0, head: int | None = None, *, resumed: bool = True, epoch: str = "e1") -> str:
-    """A welcome; without a `head`, of one who has missed nothing."""
+    """A welcome; without a `head`, one that replays nothing."""
     head = after if head is None else head
     frame = {"type": "welcome", "userId": CLIENT, "clientType": "client", "epoch": epoch}
     return json.dumps(frame | {"after": after, "head": head, "resumed": resumed})
@@ -56,8 +56,8 @@ def rejected(message_id: str | None, code: str = "illegalTransition", current: i
     return json.dumps(frame | {"reason": "not now", "currentStatus": current})
 
 
-def word(effect: Effect) -> str:
-    """An effect in the words of the table."""
+def describe(effect: Effect) -> str:
+    """Describe an effect in the words of the table."""
     match effect:
         case Open(_, since, epoch):
             start = "" if since is None else f" from {since}"
@@ -68,8 +68,8 @@ def word(effect: Effect) -> str:
             return "close"
         case Reconnecting(_, delay):
             return f"reconnecting in {delay:g}"
-        case Report():
-            return "report"
+        case ProtocolViolation():
+            return "violation"
         case SocketConnectState():
             return "connected"
         case SocketRefusedState():
@@ -89,7 +89,7 @@ def word(effect: Effect) -> str:
 class Driver:
     """A session with its outbox, and a clock that stands still until the test waits.
 
-    What is told to the session is answered with the effects, in words; `effects` has the last ones.
+    Each method returns the session's effects in words; `effects` has the last ones.
     """
 
     def __init__(self, *unsettled: Send, jitter: float = 1.0, full_history: bool = False) -> None:
@@ -107,7 +107,7 @@ class Driver:
 
     @property
     def due_in(self) -> float | None:
-        """Seconds until the session wants to look at the clock."""
+        """Seconds until the session's deadline."""
         deadline = self.session.deadline
         return None if deadline is None else deadline - self.now
 
@@ -127,15 +127,15 @@ class Driver:
     def receive(self, text: str | bytes, attempt: int | None = None) -> list[str]:
         return self._did(self.session.received(attempt or self.attempt, text, self.now))
 
-    def lose(self, loss: Loss = CUT, attempt: int | None = None) -> list[str]:
-        return self._did(self.session.lost(attempt or self.attempt, loss, self.now))
+    def lose(self, disconnect: Disconnect = CUT, attempt: int | None = None) -> list[str]:
+        return self._did(self.session.lost(attempt or self.attempt, disconnect, self.now))
 
     def wait(self, seconds: float) -> list[str]:
         self.now += seconds
         return self._did(self.session.tick(self.now))
 
     def reconnect(self, text: str) -> list[str]:
-        """Connect at once, up to the welcome that is given; answers with what that one leads to."""
+        """Connect at once and receive this welcome; return its effects."""
         self.connect()
         self.opened()
         return self.receive(text)
@@ -145,7 +145,7 @@ class Driver:
         for effect in effects:
             if isinstance(effect, Open):
                 self.attempt = effect.attempt
-        return [word(effect) for effect in effects]
+        return [describe(effect) for effect in effects]
 
 
 # A driver in each state

@@ -1,7 +1,7 @@
-"""A relay, a network and a clock to try a `Session` on, without any of the three.
+"""A simulated relay, network and clock for a `Session`.
 
-The network is cut, delayed and refused as the test says; the relay commits, answers and replays after
-the protocol. `Client` is one run of a client process: it records what a user is told.
+The test cuts and delays the network and refuses connections; the relay commits, answers and replays as the
+protocol says. `Client` is one run of a client process: it records what a user is shown.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from socket_bloc.frames import RejectedFrame, SendFrame, StatusFrame, WelcomeFra
 from socket_bloc.order_flow import ORDER_FLOW, OrderRecord
 from socket_bloc.order_status import ClientType, OrderStatus, RejectionCode, StatusCode
 from socket_bloc.outbox import Outbox, Send
-from socket_bloc.session.disconnect import Loss
-from socket_bloc.session.effects import Close, Effect, Open, Reconnecting, Report, Transmit
+from socket_bloc.session.disconnect import Disconnect
+from socket_bloc.session.effects import Close, Effect, Open, ProtocolViolation, Reconnecting, Transmit
 from socket_bloc.session.session import Session
 from socket_bloc.states import SocketConnectState, SocketDataRejectedState, SocketRefusedState
 
@@ -44,7 +44,7 @@ class SimulatedRelay:
         self.orders: dict[str, OrderRecord] = {}
 
     def commit(self, send: Send, role: ClientType = ClientType.CLIENT) -> Entry | RejectedFrame:
-        """Judge a send, and append it to the feed."""
+        """Check a send, and append it to the feed."""
         status = send.order_status
         sender = status.sender_id or CLIENT
         assert status.order_id is not None
@@ -73,7 +73,7 @@ class SimulatedRelay:
         return entry
 
     def welcome(self, since: int | None, epoch: str | None) -> WelcomeFrame:
-        """Choose where the replay starts, after the rules of the protocol."""
+        """Choose where the replay starts, by the rules of the protocol."""
         head = len(self.feed)
         resumed = since == 0 or (since is not None and epoch == self.epoch and since <= head)
         after = since if resumed and since is not None else self._before_the_oldest_open_order()
@@ -106,17 +106,17 @@ def status_frame(entry: Entry) -> StatusFrame:
 
 @dataclass
 class Client:
-    """One run of a client process: a session over its outbox, and what the user has been told."""
+    """One run of a client process: a session over its outbox, and what the user was shown."""
 
     outbox: Outbox
     jitter: Callable[[], float]
     full_history: bool = False
     applied: list[tuple[str, int, str]] = field(default_factory=list[tuple[str, int, str]])
-    """(epoch, seq, message id) of each status told."""
+    """(epoch, seq, message id) of each status that was applied."""
     rejected: list[SocketDataRejectedState] = field(default_factory=list[SocketDataRejectedState])
     refused: list[str] = field(default_factory=list[str])
     starts: list[int] = field(default_factory=list[int])
-    reports: list[str] = field(default_factory=list[str])
+    violations: list[str] = field(default_factory=list[str])
     epoch: str = ""
 
     def __post_init__(self) -> None:
@@ -134,16 +134,16 @@ class Network:
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         # The connection: its attempt, how far the relay has pushed once it has welcomed the client, and
-        # when the last frame arrives, each way. What belongs to an earlier generation never arrives.
+        # when the last frame arrives in each direction. What belongs to an earlier generation never arrives.
         self._attempt: int | None = None
         self._generation = 0
         self._pushed: int | None = None
         self._arrival = {"up": 0.0, "down": 0.0}
-        self.refuse_next: list[Loss] = []
+        self.refuse_next: list[Disconnect] = []
         self.answer_next: list[RejectionCode] = []
 
     def do(self, effects: list[Effect]) -> None:
-        """Carry out what the session wants."""
+        """Apply the effects of the session."""
         for effect in effects:
             match effect:
                 case Open():
@@ -153,7 +153,7 @@ class Network:
                     attempt = self._attempt
                     self._along("up", lambda text=text, attempt=attempt: self._on_frame(text, attempt))
                 case Close():
-                    # What is under way still arrives, at both ends; a session must know it for old.
+                    # What is in transit still arrives, at both ends; the session must recognise it as old.
                     self._attempt = None
                 case SocketReceiveDataEvent(_, message_id, seq, _):
                     self.client.applied.append((self.client.epoch, seq, message_id))
@@ -163,17 +163,17 @@ class Network:
                     self.client.rejected.append(effect)
                 case SocketRefusedState(reason):
                     self.client.refused.append(reason)
-                case Report(problem):
-                    self.client.reports.append(problem)
+                case ProtocolViolation(problem):
+                    self.client.violations.append(problem)
                 case Reconnecting() | _:
                     pass
 
-    def cut(self, loss: Loss) -> None:
-        """Break the connection: what is under way in either direction is gone."""
+    def cut(self, disconnect: Disconnect) -> None:
+        """Break the connection: what is in transit in either direction is lost."""
         attempt, self._attempt = self._attempt, None
         self._generation += 1
         if attempt is not None:
-            self.do(self.client.session.lost(attempt, loss, self.now))
+            self.do(self.client.session.lost(attempt, disconnect, self.now))
 
     def restart_client(self, client: Client) -> None:
         """End the client's process, and start another one."""
@@ -188,13 +188,13 @@ class Network:
         self.do(self.client.session.send(send, self.now))
 
     def serviceman_sends(self, status: StatusCode, order_id: str, message_id: str) -> None:
-        """The other party sends a status; the relay pushes it, or replays it later."""
+        """Let the other party send a status; the relay pushes it, or replays it later."""
         order_status = OrderStatus.of(status, order_id=order_id, sender_id=SERVICEMAN)
         self.relay.commit(Send(message_id, order_status), ClientType.SERVICEMAN)
         self._push_up_to_date()
 
     def run(self, until: float) -> None:
-        """Let time go by."""
+        """Let time pass."""
         while True:
             event_at = self._queue[0][0] if self._queue else float("inf")
             deadline = self.client.session.deadline
@@ -261,7 +261,7 @@ class Network:
             )
         else:
             outcome = self.relay.commit(Send(frame.message_id, frame.order_status))
-        # A status reaches whatever connection there is by now; any other answer, the one that asked.
+        # A status goes to the current connection; any other answer, only to the connection that asked.
         if isinstance(outcome, Entry) and outcome.seq > (self._pushed or 0):
             self._push_up_to_date()
         elif attempt == self._attempt and attempt is not None:

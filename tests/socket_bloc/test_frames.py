@@ -13,11 +13,11 @@ from socket_bloc.frames import (
     MAX_FRAME_SIZE,
     SUBPROTOCOL,
     CloseCode,
+    InvalidFrame,
     RejectedFrame,
     RelayFrame,
     SendFrame,
     StatusFrame,
-    UnreadableFrame,
     WelcomeFrame,
     read_relay_frame,
 )
@@ -82,7 +82,7 @@ each_frame = pytest.mark.parametrize(("wire", "frame"), FRAMES, ids=["welcome", 
 each_wire = pytest.mark.parametrize("wire", [WELCOME, STATUS, REJECTED], ids=lambda wire: wire["type"])
 
 
-def read(wire: dict[str, object], **changes: object) -> RelayFrame | UnreadableFrame:
+def read(wire: dict[str, object], **changes: object) -> RelayFrame | InvalidFrame:
     return read_relay_frame(json.dumps(wire | changes))
 
 
@@ -125,7 +125,7 @@ def test_unknown_fields_are_ignored(wire: dict[str, object], frame: RelayFrame) 
 @each_wire
 def test_a_frame_without_a_type_is_unreadable(wire: dict[str, object]) -> None:
     without = {key: value for key, value in wire.items() if key != "type"}
-    assert read_relay_frame(json.dumps(without)) == UnreadableFrame(None, None, "its type is unknown")
+    assert read_relay_frame(json.dumps(without)) == InvalidFrame(None, None, "unknown type")
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_frame_without_a_type_is_unreadable(wire: dict[str, object]) -> None:
 def test_each_other_field_is_required(wire: dict[str, object], field: str) -> None:
     seq = 18 if wire is STATUS and field != "seq" else None
     without = {key: value for key, value in wire.items() if key != field}
-    expected = UnreadableFrame(str(wire["type"]), seq, f"{field}: Field required")
+    expected = InvalidFrame(str(wire["type"]), seq, f"{field}: Field required")
     assert read_relay_frame(json.dumps(without)) == expected
 
 
@@ -155,7 +155,7 @@ def test_a_python_name_means_nothing_on_the_wire(
 ) -> None:
     renamed = {snake_case if key == camel_case else key: value for key, value in wire.items()}
     answer = read_relay_frame(json.dumps(renamed))
-    assert isinstance(answer, UnreadableFrame)
+    assert isinstance(answer, InvalidFrame)
     assert answer.problem == f"{camel_case}: Field required"
 
 
@@ -182,30 +182,30 @@ def test_a_rejection_may_name_no_message_and_no_status() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "it is no JSON"),
-        ("{", "it is no JSON"),
-        ('{"type":"status","seq":18', "it is no JSON"),
-        (b"\xff", "it is no JSON"),
-        ("[" * 100_000, "it is no JSON"),
-        ("null", "it is no JSON object"),
-        ("[1]", "it is no JSON object"),
-        ('"status"', "it is no JSON object"),
-        ("{}", "its type is unknown"),
-        ('{"type":null}', "its type is unknown"),
-        ('{"type":["status"]}', "its type is unknown"),
+        ("", "invalid JSON"),
+        ("{", "invalid JSON"),
+        ('{"type":"status","seq":18', "invalid JSON"),
+        (b"\xff", "invalid JSON"),
+        ("[" * 100_000, "invalid JSON"),
+        ("null", "not a JSON object"),
+        ("[1]", "not a JSON object"),
+        ('"status"', "not a JSON object"),
+        ("{}", "unknown type"),
+        ('{"type":null}', "unknown type"),
+        ('{"type":["status"]}', "unknown type"),
     ],
 )
 def test_what_is_no_frame_at_all_is_unreadable(text: str | bytes, problem: str) -> None:
-    assert read_relay_frame(text) == UnreadableFrame(None, None, problem)
+    assert read_relay_frame(text) == InvalidFrame(None, None, problem)
 
 
 @pytest.mark.parametrize("type_", ["Status", "send", "", "x" * 40])
 def test_a_frame_of_an_unknown_type_keeps_its_type(type_: str) -> None:
-    assert read(STATUS, type=type_) == UnreadableFrame(type_, None, "its type is unknown")
+    assert read(STATUS, type=type_) == InvalidFrame(type_, None, "unknown type")
 
 
 def test_of_a_long_type_only_the_beginning_is_kept() -> None:
-    assert read(STATUS, type="x" * 41) == UnreadableFrame("x" * 40, None, "its type is unknown")
+    assert read(STATUS, type="x" * 41) == InvalidFrame("x" * 40, None, "unknown type")
 
 
 @pytest.mark.parametrize(
@@ -228,14 +228,14 @@ def test_a_welcome_and_a_rejection_with_a_bad_field_are_unreadable(
     wire: dict[str, object], field: str, value: object
 ) -> None:
     frame = read(wire, **{field: value})
-    assert isinstance(frame, UnreadableFrame)
+    assert isinstance(frame, InvalidFrame)
     assert (frame.type, frame.seq) == (wire["type"], None)
     assert frame.problem.startswith(f"{field}: ")
 
 
 def test_a_rejection_whose_code_is_no_string_is_unreadable() -> None:
     frame = read(REJECTED, code=5)
-    assert isinstance(frame, UnreadableFrame)
+    assert isinstance(frame, InvalidFrame)
     assert frame.problem.startswith("code")
 
 
@@ -254,34 +254,34 @@ def test_a_rejection_whose_code_is_no_string_is_unreadable() -> None:
 )
 def test_a_status_with_a_bad_field_keeps_its_number(field: str, value: object) -> None:
     frame = read(STATUS, **{field: value})
-    assert isinstance(frame, UnreadableFrame)
+    assert isinstance(frame, InvalidFrame)
     assert (frame.type, frame.seq) == ("status", 18)
     assert frame.problem.startswith(field)
 
 
 def test_the_first_number_is_1_and_a_field_is_named_by_its_path() -> None:
     frame = read(STATUS, seq=1, orderStatus={"orderStatusAsString": "ACCEPTED", "message": ""})
-    assert frame == UnreadableFrame("status", 1, "orderStatus.orderStatusAsInt: Field required")
+    assert frame == InvalidFrame("status", 1, "orderStatus.orderStatusAsInt: Field required")
 
 
 @pytest.mark.parametrize("seq", [0, -1, 1.5, "18", True, None, [18]])
 def test_a_status_with_a_bad_number_has_none(seq: object) -> None:
     frame = read(STATUS, seq=seq)
-    assert isinstance(frame, UnreadableFrame)
+    assert isinstance(frame, InvalidFrame)
     assert (frame.type, frame.seq) == ("status", None)
     assert frame.problem.startswith("seq: ")
 
 
 def test_only_a_status_has_a_number() -> None:
     frame = read(WELCOME, seq=18, epoch=None)
-    assert isinstance(frame, UnreadableFrame)
+    assert isinstance(frame, InvalidFrame)
     assert frame.seq is None
 
 
 def test_a_problem_holds_no_content_of_the_frame() -> None:
     bad = {"orderStatusAsString": ["secret"], "orderStatusAsInt": "secret", "secret": "secret"}
     for frame in (read(STATUS, orderStatus=bad), read(STATUS, at="secret"), read(REJECTED, code=["secret"])):
-        assert isinstance(frame, UnreadableFrame)
+        assert isinstance(frame, InvalidFrame)
         assert "secret" not in frame.problem
 
 

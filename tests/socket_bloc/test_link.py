@@ -1,4 +1,4 @@
-"""The URI of a relay, its token, and what each exception of a connection means."""
+"""The URI of a relay, the token, and what each exception of a connection means."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, Inv
 from websockets.frames import Close
 from websockets.http11 import Response
 
-from socket_bloc.link import Token, ask_token, check_uri, loss_of
-from socket_bloc.session.disconnect import Closed, HttpRefused, Loss, Unreachable
+from socket_bloc.link import Token, ask_token, check_uri, classify
+from socket_bloc.session.disconnect import Closed, Disconnect, HttpRefused, Unreachable
 
 # The URI
 
@@ -21,7 +21,7 @@ from socket_bloc.session.disconnect import Closed, HttpRefused, Loss, Unreachabl
     "uri",
     ["ws://127.0.0.1:8765/order", "wss://relay.example/order", "ws://[::1]:8765", "WSS://relay.example"],
 )
-def test_the_uri_of_a_relay_is_given_back(uri: str) -> None:
+def test_a_valid_uri_is_returned(uri: str) -> None:
     assert check_uri(uri) == uri
 
 
@@ -43,12 +43,12 @@ def test_the_uri_of_a_relay_is_given_back(uri: str) -> None:
         "ws://relay.example/my order",
     ],
 )
-def test_what_is_no_uri_of_a_relay_is_refused_by_name(uri: str) -> None:
+def test_an_invalid_uri_is_an_error_that_names_it(uri: str) -> None:
     with pytest.raises(ValueError, match=r"^uri: "):
         check_uri(uri)
 
 
-def test_a_refused_uri_is_not_repeated_with_its_password() -> None:
+def test_the_error_of_an_invalid_uri_does_not_quote_its_password() -> None:
     with pytest.raises(ValueError, match="uri") as caught:
         check_uri("https://user:password@relay.example/order")
     assert "password" not in str(caught.value)
@@ -57,38 +57,40 @@ def test_a_refused_uri_is_not_repeated_with_its_password() -> None:
 # The token
 
 
-async def asked() -> str:
+async def fetch_token() -> str:
     return "abc.def"
 
 
-@pytest.mark.parametrize("token", ["abc.def", lambda: "abc.def", asked], ids=["string", "function", "async"])
+@pytest.mark.parametrize(
+    "token", ["abc.def", lambda: "abc.def", fetch_token], ids=["string", "function", "async"]
+)
 async def test_a_token_is_a_string_or_comes_from_a_function(token: Token) -> None:
     assert await ask_token(token) == "abc.def"
 
 
-async def test_there_may_be_no_token() -> None:
+async def test_the_token_is_optional() -> None:
     assert await ask_token(None) is None
 
 
-async def test_a_function_is_asked_for_the_token_each_time() -> None:
+async def test_a_token_function_is_called_each_time() -> None:
     tokens = iter(["first", "second"])
     assert [await ask_token(lambda: next(tokens)) for _ in range(2)] == ["first", "second"]
 
 
 @pytest.mark.parametrize("token", ["a b", "a\r\nX-Evil: b", "a\n", "a\0", "caf\xe9", "\u2028", " a"])
-async def test_a_token_that_would_break_a_header_is_refused_and_not_repeated(token: str) -> None:
+async def test_a_token_that_would_break_a_header_is_an_error_that_does_not_quote_it(token: str) -> None:
     for source in (token, lambda: token):
-        with pytest.raises(ValueError, match=r"^token: it must be printable ASCII without spaces$"):
+        with pytest.raises(ValueError, match=r"^token: it must be printable ASCII text without spaces$"):
             await ask_token(source)
 
 
 @pytest.mark.parametrize("token", [b"abc", 5])
-async def test_what_is_no_string_is_no_token(token: object) -> None:
+async def test_a_token_must_be_a_string(token: object) -> None:
     with pytest.raises(ValueError, match=r"^token: "):
         await ask_token(lambda: token)  # type: ignore[arg-type, return-value]
 
 
-async def test_what_the_token_function_raises_is_raised() -> None:
+async def test_an_exception_of_the_token_function_is_raised() -> None:
     async def fails() -> str:
         raise LookupError("no keys")
 
@@ -105,13 +107,13 @@ def refusal(status: int, body: bytes = b"", phrase: str = "", **headers: str) ->
 
 
 @pytest.mark.parametrize(
-    ("error", "loss"),
+    ("error", "disconnect"),
     [
         (ConnectionClosedOK(Close(1000, ""), Close(1000, ""), True), Closed(1000)),
         (ConnectionClosedError(Close(4500, "no such user"), None), Closed(4500, "no such user")),
         (ConnectionClosedError(Close(4001, "a\x1b[31m\r\nb"), None), Closed(4001, "a [31m  b")),
-        (ConnectionClosedError(None, None), Closed(1006, "without a word")),
-        (ConnectionClosedError(None, Close(1011, "ping timeout")), Closed(1006, "without a word")),
+        (ConnectionClosedError(None, None), Closed(1006, "no close frame received")),
+        (ConnectionClosedError(None, Close(1011, "ping timeout")), Closed(1006, "no close frame received")),
         (refusal(403, b"not you\nnor your friends\n", "Forbidden"), HttpRefused(403, "not you")),
         (refusal(403, b"", "Forbidden"), HttpRefused(403, "Forbidden")),
         (refusal(400, b"\xff\x07" + b"x" * 500, "Bad"), HttpRefused(400, "\ufffd " + "x" * 198)),
@@ -124,14 +126,14 @@ def refusal(status: int, body: bytes = b"", phrase: str = "", **headers: str) ->
         (OSError("a\r\nb"), Unreachable("a  b")),
     ],
 )  # fmt: skip
-def test_each_exception_is_a_loss_of_its_kind(error: Exception, loss: Loss) -> None:
-    assert loss_of(error) == loss
+def test_each_exception_is_classified(error: Exception, disconnect: Disconnect) -> None:
+    assert classify(error) == disconnect
 
 
 def retry_after(value: str) -> float:
-    loss = loss_of(refusal(503, b"full", Retry_After=value))
-    assert isinstance(loss, HttpRefused)
-    return loss.retry_after
+    disconnect = classify(refusal(503, b"full", Retry_After=value))
+    assert isinstance(disconnect, HttpRefused)
+    return disconnect.retry_after
 
 
 @pytest.mark.parametrize(
@@ -145,11 +147,11 @@ def test_retry_after_may_be_a_date() -> None:
     soon = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
     assert 3590 < retry_after(format_datetime(soon, usegmt=True)) <= 3600
     assert retry_after("Sun, 06 Nov 1994 08:49:37 GMT") == 0
-    assert retry_after("Sun, 06 Nov 2094 08:49:37 -0000") == 0  # of no zone
+    assert retry_after("Sun, 06 Nov 2094 08:49:37 -0000") == 0  # without a time zone
 
 
 @pytest.mark.parametrize(
     "value", ["9" * 20, "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"], ids=["20 nines", "400 nines", "date"]
 )
-def test_a_retry_after_beyond_the_calendar_is_still_a_time_to_wait(value: str) -> None:
+def test_a_retry_after_beyond_what_datetime_can_hold_is_capped(value: str) -> None:
     assert datetime.now(UTC) + timedelta(seconds=retry_after(value) + 30) > datetime.now(UTC)

@@ -15,10 +15,10 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from socket_bloc.link import loss_of, open_channel
-from socket_bloc.session.disconnect import Closed, HttpRefused, Loss, Unreachable, Untrusted
+from socket_bloc.link import classify, open_channel
+from socket_bloc.session.disconnect import Closed, Disconnect, HttpRefused, InvalidCertificate, Unreachable
 
-# Made for these tests alone: signed by itself, for 127.0.0.1 and no other name, until the year 2120.
+# For these tests only: self-signed, for 127.0.0.1, valid until 2120.
 KEY_AND_CERTIFICATE = """\
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg4OcaR9olHGGkHwqe
@@ -43,7 +43,7 @@ QUERY = {"userId": "c-17", "type": "client"}
 
 
 class Server:
-    """A WebSocket server on loopback that notes each request, and may answer with an HTTP response."""
+    """A WebSocket server on loopback that records each request, and may refuse it with an HTTP response."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -91,16 +91,16 @@ async def server() -> AsyncIterator[Server]:
         yield server
 
 
-async def loss_from(opening: Awaitable[object]) -> Loss:
-    """What it means that the connection could not be opened."""
+async def disconnect_from(opening: Awaitable[object]) -> Disconnect:
+    """Await what fails, and classify its exception."""
     try:
         await opening
     except Exception as error:
-        return loss_of(error)
+        return classify(error)
     pytest.fail("nothing was raised")
 
 
-async def test_a_connection_asks_with_its_query_its_subprotocol_and_its_token(server: Server) -> None:
+async def test_the_handshake_has_the_query_the_subprotocol_and_the_token(server: Server) -> None:
     query = {"userId": "c 17&ü", "type": "client", "since": "17", "epoch": "5f0c"}
     channel = await open_channel(server.uri(), query, "abc.def")
     (request,) = server.requests
@@ -112,19 +112,19 @@ async def test_a_connection_asks_with_its_query_its_subprotocol_and_its_token(se
     await channel.close()
 
 
-async def test_without_a_token_no_authorization_is_sent(server: Server) -> None:
+async def test_without_a_token_there_is_no_authorization_header(server: Server) -> None:
     channel = await open_channel(server.uri(), QUERY, None)
     assert "Authorization" not in server.requests[0].headers
     await channel.close()
 
 
-async def test_the_end_of_a_connection_is_known_by_its_code(server: Server) -> None:
+async def test_a_closed_connection_is_classified_by_its_close_code(server: Server) -> None:
     channel = await open_channel(server.uri(), QUERY, None)
     await channel.close(4400, "enough")
-    assert await loss_from(channel.recv()) == Closed(4400, "enough")
+    assert await disconnect_from(channel.recv()) == Closed(4400, "enough")
 
 
-async def test_a_connection_that_is_silent_is_noticed_in_35_s(server: Server) -> None:
+async def test_a_dead_connection_is_detected_within_35_s(server: Server) -> None:
     channel = await open_channel(server.uri(), QUERY, None)
     assert (channel.ping_interval, channel.ping_timeout, channel.close_timeout) == (20, 15, 0.5)
     await channel.close()
@@ -142,30 +142,34 @@ async def test_neither_the_token_nor_a_frame_reaches_a_log(
     assert "secret" not in caplog.text
 
 
-async def test_a_refusal_is_told_by_the_first_line_of_its_body(server: Server) -> None:
+async def test_the_reason_of_a_refusal_is_the_first_line_of_its_body(server: Server) -> None:
     server.refuse(503, "we are full\ntry later\n", **{"Retry-After": "7"})
-    assert await loss_from(open_channel(server.uri(), QUERY, None)) == HttpRefused(503, "we are full", 7.0)
+    assert await disconnect_from(open_channel(server.uri(), QUERY, None)) == HttpRefused(
+        503, "we are full", 7.0
+    )
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_not_followed(server: Server, status: int) -> None:
     server.refuse(status, "over there", Location=server.uri())
-    assert await loss_from(open_channel(server.uri(), QUERY, "abc.def")) == HttpRefused(status, "over there")
+    assert await disconnect_from(open_channel(server.uri(), QUERY, "abc.def")) == HttpRefused(
+        status, "over there"
+    )
     assert len(server.requests) == 1
 
 
-async def test_where_nobody_listens_nobody_is_reached() -> None:
+async def test_a_port_without_a_listener_is_unreachable() -> None:
     async with running() as gone:
         pass
-    assert isinstance(await loss_from(open_channel(gone.uri(), QUERY, None)), Unreachable)
+    assert isinstance(await disconnect_from(open_channel(gone.uri(), QUERY, None)), Unreachable)
 
 
-async def test_one_who_never_answers_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_handshake_without_an_answer_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("socket_bloc.link.OPEN_TIMEOUT", 0.01)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"ws://127.0.0.1:{silent.getsockname()[1]}/order"
-        loss = await loss_from(open_channel(uri, QUERY, None))
-    assert loss == Unreachable("no answer within 0 s")
+        disconnect = await disconnect_from(open_channel(uri, QUERY, None))
+    assert disconnect == Unreachable("no answer within 0 s")
 
 
 # TLS
@@ -186,24 +190,24 @@ async def tls_server(certificate: Path) -> AsyncIterator[Server]:
         yield server
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_not_trusted(tls_server: Server) -> None:
-    loss = await loss_from(open_channel(tls_server.uri("wss"), QUERY, "abc.def"))
-    assert isinstance(loss, Untrusted)
-    assert "signed" in loss.reason
+async def test_a_self_signed_certificate_is_not_trusted(tls_server: Server) -> None:
+    disconnect = await disconnect_from(open_channel(tls_server.uri("wss"), QUERY, "abc.def"))
+    assert isinstance(disconnect, InvalidCertificate)
+    assert "signed" in disconnect.reason
     assert tls_server.requests == []
 
 
-async def test_a_certificate_of_another_name_is_not_trusted(
+async def test_a_certificate_for_another_host_is_not_trusted(
     tls_server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    loss = await loss_from(open_channel(tls_server.uri("wss", "localhost"), QUERY, "abc.def"))
-    assert isinstance(loss, Untrusted)
-    assert "localhost" in loss.reason
+    disconnect = await disconnect_from(open_channel(tls_server.uri("wss", "localhost"), QUERY, "abc.def"))
+    assert isinstance(disconnect, InvalidCertificate)
+    assert "localhost" in disconnect.reason
     assert tls_server.requests == []
 
 
-async def test_a_certificate_that_is_known_here_is_trusted(
+async def test_a_certificate_in_the_trust_store_is_trusted(
     tls_server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -216,12 +220,12 @@ async def test_a_certificate_that_is_known_here_is_trusted(
 
 
 @pytest.fixture
-async def asked_of_the_proxy(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[bytes]]:
-    """The request lines that reached the proxy of the environment, which refuses them all."""
-    asked: list[bytes] = []
+async def proxy_requests(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[bytes]]:
+    """The request lines that reach the proxy from the environment, which refuses them all."""
+    request_lines: list[bytes] = []
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        request_lines.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
         writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
         await writer.drain()
         writer.close()
@@ -232,21 +236,21 @@ async def asked_of_the_proxy(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[l
                 monkeypatch.setenv(spelling, f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
         for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy", "SOCKS_PROXY", "socks_proxy"):
             monkeypatch.delenv(name, raising=False)
-        yield asked
+        yield request_lines
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "[::1]"])
-async def test_to_loopback_no_proxy_is_asked(asked_of_the_proxy: list[bytes], host: str) -> None:
+async def test_loopback_bypasses_the_proxy(proxy_requests: list[bytes], host: str) -> None:
     async with running() as gone:
         pass
-    assert isinstance(await loss_from(open_channel(gone.uri(host=host), QUERY, None)), Unreachable)
-    assert asked_of_the_proxy == []
+    assert isinstance(await disconnect_from(open_channel(gone.uri(host=host), QUERY, None)), Unreachable)
+    assert proxy_requests == []
 
 
 @pytest.mark.parametrize("host", ["relay.example", "192.0.2.1"])
-async def test_to_anywhere_else_the_proxy_of_the_environment_is_asked(
-    asked_of_the_proxy: list[bytes], host: str
+async def test_any_other_host_is_reached_through_the_proxy_of_the_environment(
+    proxy_requests: list[bytes], host: str
 ) -> None:
-    loss = await loss_from(open_channel(f"ws://{host}:8765/order", QUERY, None))
-    assert isinstance(loss, Unreachable)
-    assert asked_of_the_proxy == [f"CONNECT {host}:8765 HTTP/1.1".encode()]
+    disconnect = await disconnect_from(open_channel(f"ws://{host}:8765/order", QUERY, None))
+    assert isinstance(disconnect, Unreachable)
+    assert proxy_requests == [f"CONNECT {host}:8765 HTTP/1.1".encode()]

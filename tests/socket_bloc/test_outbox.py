@@ -37,7 +37,7 @@ def test_the_same_send_again_is_kept_once_and_in_its_place() -> None:
 
 def test_another_send_under_the_same_message_id_is_an_error_and_changes_nothing() -> None:
     outbox = outbox_of(placed("o-1", "m-1"))
-    with pytest.raises(ValueError, match=r"^message_id: another status is being sent under it"):
+    with pytest.raises(ValueError, match=r"^message_id: it belongs to another unsettled status"):
         outbox.add(placed("o-2", "m-1"))
     assert list(outbox) == [placed("o-1", "m-1")]
 

@@ -121,7 +121,7 @@ async def test_a_token_function_that_fails_is_reported_and_asked_again(
     client.on_error = errors.append
     recorder = await connected(client)
     assert [str(error) for error in errors] == ["no key"]
-    assert recorder.of(SocketReconnectingState)[0].reason == "the token could not be had: ZeroDivisionError"
+    assert recorder.of(SocketReconnectingState)[0].reason == "could not get the token: ZeroDivisionError"
 
 
 async def test_a_frame_that_makes_no_sense_is_logged_once_and_skipped(
@@ -145,8 +145,8 @@ async def test_a_frame_that_makes_no_sense_is_logged_once_and_skipped(
     assert len(recorder.of(SocketConnectState)) == 1, "the connection has lived on"
     problems = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert problems == [
-        "a frame of type None cannot be read: it is no JSON",
-        "a frame of type 'news' cannot be read: its type is unknown",
+        "invalid frame of type None: invalid JSON",
+        "invalid frame of type 'news': unknown type",
     ]
     assert [str(error) for error in errors] == problems
     assert all(isinstance(error, ProtocolError) for error in errors)

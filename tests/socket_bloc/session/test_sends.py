@@ -1,4 +1,4 @@
-"""The sends of a session: when each is transmitted, how it is settled, and that none is forgotten before."""
+"""The sends of a session: when each is transmitted, how it is settled, and that none is lost before that."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ B1 = placed("o-b", "b-1")
 
 
 @welcomed
-def test_welcomed_rejected_for_good(build: Build) -> None:
+def test_welcomed_rejected_final(build: Build) -> None:
     first = placed("o-1", "m-1")
     driver = build(first, cancelled("o-1", "m-2"))
     state = driver.state
@@ -49,7 +49,7 @@ def test_welcomed_rejected_for_good(build: Build) -> None:
 
 
 @pytest.mark.parametrize("code", ["rateLimited", "unavailable"])
-def test_welcomed_rejected_for_now(code: str) -> None:
+def test_welcomed_rejected_not_final(code: str) -> None:
     driver = live(placed("o-1", "m-1"))
     assert driver.receive(rejected("m-1", code)) == []
     assert driver.due_in == 0.5
@@ -66,7 +66,7 @@ def test_live_no_answer_to_a_send_for_20_s() -> None:
     assert driver.state is BackingOff
 
 
-def test_live_send_the_first_of_its_order() -> None:
+def test_live_send_first_of_its_order() -> None:
     driver = live()
     assert driver.send(placed("o-1", "m-1")) == ["transmit m-1"]
     assert driver.send(placed("o-2", "m-2")) == ["transmit m-2"]
@@ -102,7 +102,7 @@ def test_of_each_order_one_send_is_in_flight() -> None:
     assert driver.receive(own(3, "a-2")) == ["status 3", "transmit a-3"]
 
 
-def test_a_cancelled_goes_out_only_after_the_placed_before_it_was_refused() -> None:
+def test_a_cancelled_is_transmitted_only_after_the_placed_before_it_was_rejected() -> None:
     driver = live()
     assert driver.send(A1) == ["transmit a-1"]
     assert driver.send(A2) == ["queued a-2"]
@@ -113,14 +113,14 @@ def test_a_cancelled_goes_out_only_after_the_placed_before_it_was_refused() -> N
     assert len(driver.outbox) == 0
 
 
-def test_what_waits_for_another_try_holds_up_its_own_order_alone() -> None:
+def test_a_deferred_send_delays_only_its_own_order() -> None:
     driver = live(A1, A2)
     driver.receive(rejected("a-1", "unavailable"))
     assert driver.send(A3) == ["queued a-3"]
     assert driver.send(B1) == ["transmit b-1"]
 
 
-def test_another_try_comes_ever_later() -> None:
+def test_each_deferral_is_longer() -> None:
     driver = live(A1)
     for delay in (0.5, 1, 2, 4):
         assert driver.receive(rejected("a-1", "rateLimited")) == []
@@ -128,7 +128,7 @@ def test_another_try_comes_ever_later() -> None:
         assert driver.wait(delay) == ["transmit a-1"]
 
 
-def test_on_a_new_connection_what_was_put_off_goes_out_at_once() -> None:
+def test_on_a_new_connection_a_deferred_send_is_transmitted_at_once() -> None:
     driver = live(A1)
     driver.receive(rejected("a-1", "rateLimited"))
     assert driver.lose() == ["reconnecting in 0.5"]
@@ -139,16 +139,16 @@ def test_on_a_new_connection_what_was_put_off_goes_out_at_once() -> None:
 
 
 @pytest.mark.parametrize("code", ["tooEarly", "malformed", "messageIdReused"])
-def test_any_other_code_is_final_also_one_that_is_not_known(code: str) -> None:
+def test_any_other_code_is_final_even_an_unknown_one(code: str) -> None:
     driver = live(A1)
     assert driver.receive(rejected("a-1", code)) == ["rejected a-1"]
     assert len(driver.outbox) == 0
 
 
 @pytest.mark.parametrize("message_id", [None, "a-9"])
-def test_a_rejection_that_names_no_send_settles_none(message_id: str | None) -> None:
+def test_a_rejection_of_an_unknown_message_id_settles_nothing(message_id: str | None) -> None:
     driver = live(A1)
-    assert driver.receive(rejected(message_id)) == ["report"]
+    assert driver.receive(rejected(message_id)) == ["violation"]
     assert len(driver.outbox) == 1
 
 
@@ -160,7 +160,7 @@ def test_a_status_of_the_other_party_under_the_same_message_id_settles_nothing(b
     assert len(driver.outbox) == 1
 
 
-def test_what_the_replay_brings_is_not_sent_again() -> None:
+def test_what_the_replay_settles_is_not_transmitted_again() -> None:
     driver = synchronising(A1, A2, B1, head=2)
     assert driver.receive(own(1, "a-1")) == ["status 1"]
     assert driver.receive(status(2)) == ["status 2", "transmit a-2", "transmit b-1"]
@@ -168,11 +168,11 @@ def test_what_the_replay_brings_is_not_sent_again() -> None:
 
 def test_a_rejection_before_the_welcome_settles_nothing() -> None:
     driver = connecting(placed("o-1", "m-1"))
-    assert driver.receive(rejected("m-1")) == ["report"]
+    assert driver.receive(rejected("m-1")) == ["violation"]
     assert len(driver.outbox) == 1
 
 
-# What the effects hold
+# The fields of the effects
 
 
 def test_a_transmitted_send_is_a_frame_of_the_protocol() -> None:
@@ -196,7 +196,7 @@ def test_a_transmitted_send_is_a_frame_of_the_protocol() -> None:
     }
 
 
-def test_a_rejection_is_told_whole() -> None:
+def test_a_rejection_is_passed_on_with_all_its_fields() -> None:
     send = placed("o-1", "m-1")
     driver = live(send)
     driver.receive(rejected("m-1", "orderExists", 1005))
@@ -231,7 +231,7 @@ def test_a_disconnect_and_a_refusal_keep_what_is_unsettled() -> None:
     assert len(driver.outbox) == 2
 
 
-def test_the_same_send_again_is_not_sent_again() -> None:
+def test_the_same_send_again_is_not_transmitted_again() -> None:
     driver = live()
     driver.send(A1)
     assert driver.send(A1) == []

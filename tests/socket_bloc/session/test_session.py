@@ -74,7 +74,7 @@ def test_connecting_welcome_with_after_equal_to_head() -> None:
     assert driver.session.state == Live(1, driver.now)
 
 
-def test_connecting_the_welcome_is_overdue() -> None:
+def test_connecting_welcome_overdue() -> None:
     driver = connecting()
     assert driver.wait(9.9) == []
     assert driver.wait(0.1) == ["close", "reconnecting in 0.5"]
@@ -99,15 +99,15 @@ def test_synchronising_nothing_for_10_s() -> None:
 
 
 @linked
-@pytest.mark.parametrize("text", ["nonsense", '{"type":"rumour"}', '{"type":"status"}', b"\xff"])
-def test_linked_any_other_frame_without_sense(build: Build, text: str | bytes) -> None:
+@pytest.mark.parametrize("text", ["nonsense", '{"type":"news"}', '{"type":"status"}', b"\xff"])
+def test_linked_any_other_invalid_frame(build: Build, text: str | bytes) -> None:
     driver = build()
     before = driver.session.state
-    assert driver.receive(text) == ["report"]
+    assert driver.receive(text) == ["violation"]
     assert driver.session.state == before
 
 
-def test_backing_off_its_time_has_come() -> None:
+def test_backing_off_the_delay_is_over() -> None:
     driver = backing_off()
     assert driver.wait(0.4) == []
     assert driver.wait(0.1) == ["open"]
@@ -160,16 +160,16 @@ def test_only_a_welcome_makes_a_connection() -> None:
     assert [build().session.has_socket for build in builds] == [False, True, True, True, True, False]
 
 
-def test_a_second_welcome_and_a_status_before_the_first_are_out_of_place() -> None:
+def test_a_second_welcome_and_a_status_before_the_first_are_violations() -> None:
     driver = connecting()
-    assert driver.receive(status(1)) == ["report"]
+    assert driver.receive(status(1)) == ["violation"]
     assert driver.receive(welcome()) == ["connected"]
-    assert driver.receive(welcome(5)) == ["report"]
+    assert driver.receive(welcome(5)) == ["violation"]
     assert driver.receive(status(1)) == ["status 1"]
 
 
 @linked
-def test_what_comes_from_an_older_attempt_is_dropped(build: Build) -> None:
+def test_what_belongs_to_an_older_attempt_is_dropped(build: Build) -> None:
     driver = build(placed("o-1", "m-1"))
     driver.disconnect()
     driver.connect()
@@ -185,7 +185,7 @@ def test_what_comes_from_an_older_attempt_is_dropped(build: Build) -> None:
 
 
 @pytest.mark.parametrize("build", [offline, backing_off, refused])
-def test_what_comes_from_an_attempt_that_has_ended_is_dropped(build: Build) -> None:
+def test_what_belongs_to_an_attempt_that_has_ended_is_dropped(build: Build) -> None:
     driver = build(placed("o-1", "m-1"))
     state = driver.session.state
     for effects in (driver.opened(1), driver.receive(welcome(), 1), driver.lose(Closed(4500), 1)):
@@ -200,7 +200,7 @@ def test_an_attempt_is_opened_once() -> None:
     assert driver.due_in == 5
 
 
-def test_the_clock_is_looked_at_when_something_is_due() -> None:
+def test_the_deadline_is_when_something_is_next_due() -> None:
     driver = live()
     assert [build().due_in for build in (offline, refused)] == [None, None]
     assert (connecting().due_in, synchronising().due_in, backing_off().due_in) == (10, 10, 0.5)
@@ -215,7 +215,7 @@ def test_the_clock_is_looked_at_when_something_is_due() -> None:
     assert driver.due_in == 18.5
 
 
-def test_live_after_a_loss_the_clock_is_looked_at_after_30_s_and_no_more() -> None:
+def test_live_after_a_disconnect_there_is_one_deadline_after_30_s() -> None:
     driver = backing_off()
     driver.reconnect(welcome())
     assert driver.due_in == 30
@@ -223,7 +223,7 @@ def test_live_after_a_loss_the_clock_is_looked_at_after_30_s_and_no_more() -> No
     assert driver.due_in is None
 
 
-def test_a_status_is_told_whole() -> None:
+def test_a_status_is_passed_on_with_all_its_fields() -> None:
     driver = live()
     driver.receive(status(1, "m-9"))
     order_status = OrderStatus.of(StatusCode.ACCEPTED, order_id="o-1", message="Hello", sender_id=SERVICEMAN)
@@ -231,24 +231,24 @@ def test_a_status_is_told_whole() -> None:
     assert driver.effects == [SocketReceiveDataEvent(order_status, "m-9", 1, at)]
 
 
-def test_a_connection_that_is_left_is_closed_with_1000_and_says_why() -> None:
-    unwelcome, in_a_gap, unanswered = connecting(), live(), live(placed("o-1", "m-1"))
+def test_a_connection_that_the_session_gives_up_is_closed_with_1000_and_the_reason() -> None:
+    silent, in_a_gap, unanswered = connecting(), live(), live(placed("o-1", "m-1"))
     too_late = Driver(full_history=True)
     too_late.connect()
-    unwelcome.wait(10)
+    silent.wait(10)
     in_a_gap.receive(status(2))
     unanswered.wait(20)
     too_late.receive(welcome(4, resumed=False))
     for driver, reason in (
-        (unwelcome, "the relay is silent"),
+        (silent, "the relay is silent"),
         (in_a_gap, "the feed has a gap after 0"),
         (unanswered, "the relay does not answer"),
-        (too_late, "the history is asked for from its beginning"),
+        (too_late, "requesting the history from its start"),
     ):
         assert driver.effects[-2:] == [Close(1000, reason), Reconnecting(1, 0.5, reason)]
 
 
-def test_a_disconnect_closes_with_1000_and_without_a_word() -> None:
+def test_a_disconnect_closes_with_1000_and_without_a_reason() -> None:
     driver = live()
     driver.disconnect()
     assert driver.effects == [Close(1000, ""), SocketDisconnectState()]

@@ -1,4 +1,4 @@
-"""For any schedule of cuts, delays, refusals and restarts: the applied log is the committed log, once."""
+"""For any schedule of cuts, delays, refusals and restarts, the applied log equals the committed log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ORDERS = st.integers(1, 3).map("order-{}".format)
 
 
 class AnySchedule(RuleBasedStateMachine):
-    """A client who places and cancels, a serviceman who accepts, and a world that is against both."""
+    """A client places and cancels, a serviceman accepts, and everything that can fail does."""
 
     @initialize(seed=st.integers(0, 2**32), full_history=st.booleans())
     def start(self, seed: int, full_history: bool) -> None:
@@ -37,10 +37,10 @@ class AnySchedule(RuleBasedStateMachine):
         if self.network.client.session.has_socket:
             self.sent.append(send)
             self.network.send(send)
-            self.a_moment_passes()
+            self.some_time_passes()
 
-    def a_moment_passes(self) -> None:
-        """Long enough for some of what is under way, and for all of it only at times."""
+    def some_time_passes(self) -> None:
+        """Let some time pass: enough for some of what is in transit, rarely for all of it."""
         self.network.run(self.network.now + 8 * self.random.random() ** 2)
 
     @rule(order_id=ORDERS)
@@ -54,7 +54,7 @@ class AnySchedule(RuleBasedStateMachine):
     @rule(order_id=ORDERS)
     def serviceman_accepts(self, order_id: str) -> None:
         self.network.serviceman_sends(StatusCode.ACCEPTED, order_id, f"s-{order_id}")
-        self.a_moment_passes()
+        self.some_time_passes()
 
     @rule()
     def all_is_quiet_for_a_while(self) -> None:
@@ -63,14 +63,18 @@ class AnySchedule(RuleBasedStateMachine):
     @rule(code=st.sampled_from([1001, 1006, 1011, 1012, 4000, 4001]))
     def connection_is_cut(self, code: int) -> None:
         self.network.cut(Closed(code))
-        self.a_moment_passes()
+        self.some_time_passes()
 
-    @rule(losses=st.lists(st.sampled_from([Unreachable("nobody"), HttpRefused(503, "", 2.0)]), max_size=3))
-    def next_attempts_fail(self, losses: list[Unreachable | HttpRefused]) -> None:
-        self.network.refuse_next += losses
+    @rule(
+        disconnects=st.lists(
+            st.sampled_from([Unreachable("connection refused"), HttpRefused(503, "", 2.0)]), max_size=3
+        )
+    )
+    def next_attempts_fail(self, disconnects: list[Unreachable | HttpRefused]) -> None:
+        self.network.refuse_next += disconnects
 
     @rule(code=st.sampled_from([RejectionCode.RATE_LIMITED, RejectionCode.UNAVAILABLE]))
-    def next_send_is_put_off(self, code: RejectionCode) -> None:
+    def next_send_is_deferred(self, code: RejectionCode) -> None:
         self.network.answer_next.append(code)
 
     @rule()
@@ -79,26 +83,26 @@ class AnySchedule(RuleBasedStateMachine):
         if session.has_socket:
             self.network.do(session.disconnect())
         self.network.do(session.connect())
-        self.a_moment_passes()
+        self.some_time_passes()
 
     @rule()
     def client_process_is_killed_and_started_again(self) -> None:
-        """Its outbox is durable; what it knew besides is gone."""
+        """Only its outbox is durable."""
         self.collect_rejections()
         outbox = self.network.client.outbox
         assert isinstance(outbox, MemoryOutbox)
         self.network.restart_client(self.new_client(outbox))
         self.network.do(self.network.client.session.connect())
-        self.a_moment_passes()
+        self.some_time_passes()
 
     def collect_rejections(self) -> None:
-        told = [state.message_id for state in self.network.client.rejected]
+        rejected = [state.message_id for state in self.network.client.rejected]
         assert all(RejectionCode(state.code).is_final for state in self.network.client.rejected)
-        assert len(told) == len(set(told)), "a refusal was told twice"
-        self.rejected |= set(told)
+        assert len(rejected) == len(set(rejected)), "rejected twice"
+        self.rejected |= set(rejected)
 
     @invariant()
-    def what_was_applied_was_committed_and_was_applied_once(self) -> None:
+    def every_applied_status_was_committed_and_applied_once(self) -> None:
         client = self.network.client
         seqs = [seq for _, seq, _ in client.applied]
         assert len(seqs) == len(set(seqs)), "applied twice"
@@ -108,17 +112,17 @@ class AnySchedule(RuleBasedStateMachine):
             replayed = [seq for seq in seqs if seq > client.starts[0]]
             assert replayed == list(range(client.starts[0] + 1, client.starts[0] + 1 + len(replayed)))
         assert client.refused == []
-        assert client.reports == []
+        assert client.violations == []
 
     def teardown(self) -> None:
-        """Once the world is kind again, everything is settled and both logs are the same."""
+        """Once nothing fails any more, everything is settled and the logs are equal."""
         if not hasattr(self, "network"):
             return
         self.network.refuse_next.clear()
         self.network.answer_next.clear()
         self.network.run(self.network.now + 200)
         self.collect_rejections()
-        self.what_was_applied_was_committed_and_was_applied_once()
+        self.every_applied_status_was_committed_and_applied_once()
         client = self.network.client
         assert isinstance(client.session.state, Live)
         assert len(client.outbox) == 0
