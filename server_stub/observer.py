@@ -45,7 +45,7 @@ class RelayObserver:
 
 
 class Observers:
-    """Tells the relay's own observer, which does not raise, and that of its user, which might."""
+    """Notifies the metrics and the user's observer; exceptions of the latter are logged."""
 
     def __init__(self, own: RelayObserver, other: RelayObserver | None) -> None:
         other, base = other or RelayObserver(), RelayObserver

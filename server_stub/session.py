@@ -38,7 +38,7 @@ _INTERNAL_ERROR: Final = 1011
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
-    """What every session works with."""
+    """What all sessions share."""
 
     ledger: Ledger
     writer: GroupCommit
@@ -51,7 +51,7 @@ class SessionContext:
 
 
 class UserSession:
-    """The guest of one connection."""
+    """Handles one user's open connection."""
 
     __slots__ = (
         "_bucket",
@@ -73,8 +73,8 @@ class UserSession:
         self._cursor = feed.after
         self._bucket = TokenBucket(context.rate_limit, context.loop.time())
         self._malformed = 0
-        self._is_page_scheduled = False  # the next page is going to be read in another turn of the loop
-        self._deferred_replies: list[Entry] = []  # answers to repeated sends, until the feed has passed them
+        self._is_page_scheduled = False  # the next page is read in another iteration of the loop
+        self._deferred_replies: list[Entry] = []  # to duplicates that the feed has not reached
 
     def opened(self) -> None:
         """Say welcome, and begin with what the other end does not have."""
@@ -150,8 +150,8 @@ class UserSession:
             self._send_deferred_replies()
 
     def _send_deferred_replies(self) -> None:
-        owed, self._deferred_replies = self._deferred_replies, []
-        for entry in owed:
+        deferred, self._deferred_replies = self._deferred_replies, []
+        for entry in deferred:
             if entry.seq(self.user) <= self._cursor:
                 self._connection.send(status_frame(entry.seq(self.user), status_without_seq(entry)))
             else:
