@@ -8,6 +8,7 @@ from server_stub.frames.outgoing import status_without_seq
 from server_stub.handshake.admission import Admission
 from server_stub.ledger.group_commit import GroupCommit
 from server_stub.ledger.ledger import Ledger
+from server_stub.ledger.store import Store
 from server_stub.observer import Observers
 from server_stub.rate_limit import RateLimit
 from server_stub.records import Entry, User
@@ -23,19 +24,19 @@ class Relay:
 
     def __init__(
         self,
-        ledger: Ledger,
+        store: Store,
         flow: OrderFlow,
         observers: Observers,
         rate_limit: RateLimit,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self.writer = GroupCommit(ledger, self._announce, observers, loop)
+        self._ledger = Ledger(store, flow)
+        self.writer = GroupCommit(self._ledger, store, self._announce, observers.batch_ended, loop)
         self._observers = observers
-        self._ledger = ledger
         self.session_count = 0
         self._sessions: dict[User, list[UserSession]] = {}
         self._context = SessionContext(
-            ledger, self.writer, flow, observers, rate_limit, loop, joined=self._joined, left=self._left
+            store.feeds, self.writer, flow, observers, rate_limit, loop, joined=self._joined, left=self._left
         )
 
     def session(self, connection: Connection, admission: Admission) -> UserSession:

@@ -19,7 +19,6 @@ from typing import Final
 from websockets.http11 import Request
 
 from server_stub.handshake.admission import admit
-from server_stub.ledger.ledger import Ledger
 from server_stub.ledger.sqlite.file import sqlite_path
 from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.ledger.store import LedgerError
@@ -75,14 +74,14 @@ class Server:
         self._capacity = capacity(settings.max_connections)
         self._socket = bind(settings.host, settings.port, insecure=settings.insecure)
         try:
-            ledger = Ledger(SqliteStore(sqlite_path(settings.database)), flow)
+            store = SqliteStore(sqlite_path(settings.database))
         except LedgerError as error:
             self._socket.close()
             raise StartError(str(error)) from None
         self._metrics = Metrics()
         observers = Observers(self._metrics, observer)
         rate_limit = RateLimit(settings.rate_limit, settings.rate_burst)
-        self._relay = Relay(ledger, flow, observers, rate_limit, self._loop)
+        self._relay = Relay(store, flow, observers, rate_limit, self._loop)
         self._state = _State.LISTENING
         self._listener: asyncio.Server | None = None
         self._connections: set[Connection] = set()

@@ -16,8 +16,7 @@ from typing import Final, assert_never
 from server_stub.frames.incoming import InvalidFrame, read_frame
 from server_stub.frames.outgoing import rejected_frame, status_frame, status_without_seq, welcome_frame
 from server_stub.ledger.group_commit import GroupCommit
-from server_stub.ledger.ledger import Ledger
-from server_stub.ledger.store import LedgerError
+from server_stub.ledger.store import FeedReader, LedgerError
 from server_stub.observer import Observers
 from server_stub.rate_limit import RateLimit, TokenBucket
 from server_stub.records import Duplicate, Entry, FeedStart, Outcome, Submission, User
@@ -40,7 +39,7 @@ _INTERNAL_ERROR: Final = 1011
 class SessionContext:
     """What all sessions share."""
 
-    ledger: Ledger
+    feeds: FeedReader
     writer: GroupCommit
     flow: OrderFlow
     observers: Observers
@@ -81,7 +80,7 @@ class UserSession:
         _log.info("connected: %s from %s", self.user, self._connection.peer)
         self._context.joined(self)
         self._context.observers.connected(self.user)
-        self._connection.send(welcome_frame(self.user, self._context.ledger.epoch, self._feed))
+        self._connection.send(welcome_frame(self.user, self._context.feeds.epoch, self._feed))
         if self._cursor < self._feed.head:
             self._continue_replay()
 
@@ -166,7 +165,7 @@ class UserSession:
         if not self._connection.is_writable:
             return  # `drained` comes back to it, if the connection is open at all
         try:
-            page = self._context.ledger.read_feed(self.user, self._cursor, PAGE)
+            page = self._context.feeds.page(self.user, self._cursor, PAGE)
         except LedgerError as error:
             _log.error("the feed of %s cannot be read: %s", self.user, error)
             self._connection.fail(_INTERNAL_ERROR, "the feed cannot be read now")

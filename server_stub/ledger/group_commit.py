@@ -13,12 +13,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
+from functools import partial
 from typing import Final, TypeVar
 
 from server_stub.ledger.commit_thread import CommitThread
 from server_stub.ledger.ledger import Ledger
-from server_stub.ledger.store import LedgerError
-from server_stub.observer import Observers
+from server_stub.ledger.store import LedgerError, Maintenance, Store
 from server_stub.records import Entry, Outcome, Submission
 from socket_bloc.order_status import Rejection, RejectionCode
 
@@ -44,7 +44,7 @@ class _Phase(Enum):
     IDLE = auto()
     GATHERING = auto()
     COMMITTING = auto()
-    COMPACTING = auto()
+    MAINTENANCE = auto()
     STOPPED = auto()
 
 
@@ -70,14 +70,20 @@ class GroupCommit:
     def __init__(
         self,
         ledger: Ledger,
+        store: Store,
         announce: Callable[[Entry], None],
-        observers: Observers,
+        batch_ended: Callable[[int, float, bool], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """`announce` is called for each entry after its commit, in the order of their numbers."""
+        """`ledger` decides what goes into `store`.
+
+        `announce` is called for each entry after its commit, in the order of their numbers; `batch_ended`
+        with the size of a batch, the seconds that it took, and whether it failed.
+        """
         self._ledger = ledger
+        self._store = store
         self._announce = announce
-        self._observers = observers
+        self._batch_ended = batch_ended
         self._loop = loop
         self._thread = CommitThread(loop)
         self._phase = _Phase.IDLE
@@ -141,7 +147,7 @@ class GroupCommit:
                 _set_result(probe, False)
             for waiter in self._idle_waiters:
                 _set_result(waiter, None)
-            self._thread.run(self._ledger.close, _closed)
+            self._thread.run(self._store.close, _closed)
         return self._thread.stop(timeout)
 
     def _wake(self) -> None:
@@ -170,29 +176,28 @@ class GroupCommit:
             self._end(error)
         else:
             self._phase = _Phase.COMMITTING
-            self._thread.run(self._ledger.commit, self._committed)
+            self._thread.run(self._store.commit, self._committed)
 
     def _committed(self, problem: Exception | None) -> None:
         if self._phase is _Phase.STOPPED:
             return
         if problem is None:
-            self._ledger.after_commit()
+            self._store.after_commit()
         else:
-            self._ledger.rollback()
+            self._store.rollback()
         self._end(problem)
 
     def _end(self, problem: Exception | None) -> None:
         if problem is not None:
             _report("a batch was not committed", problem)
-        self._observers.batch_ended(
-            len(self._batch), time.perf_counter() - self._started, problem is not None
-        )
+        self._batch_ended(len(self._batch), time.perf_counter() - self._started, problem is not None)
         self._deliver(problem)
-        if self._ledger.needs_compaction and problem is None:
-            self._phase = _Phase.COMPACTING
-            self._thread.run(self._ledger.compact, self._compacted)
-        else:
+        maintenance = self._store.maintenance() if problem is None else None
+        if maintenance is None:
             self._continue()
+        else:
+            self._phase = _Phase.MAINTENANCE
+            self._thread.run(maintenance.work, partial(self._maintained, maintenance))
 
     def _deliver(self, problem: Exception | None) -> None:
         batch, self._batch = self._batch, []
@@ -209,13 +214,13 @@ class GroupCommit:
             except Exception:
                 _log.exception("an outcome was not told")
 
-    def _compacted(self, problem: Exception | None) -> None:
+    def _maintained(self, maintenance: Maintenance, problem: Exception | None) -> None:
         if self._phase is _Phase.STOPPED:
             return
         if problem is None:
-            self._ledger.after_compaction()
+            maintenance.after()
         else:
-            _report("the database was not tidied up", problem)
+            _report("database maintenance failed", problem)
         self._continue()
 
     def _continue(self) -> None:

@@ -1,8 +1,7 @@
-"""What becomes of a submission, and what a feed holds: the algorithm, synchronous, without SQL.
+"""The rules of the ledger: what becomes of a submission, and where a feed starts. No SQL, no I/O of its own.
 
-The ledger is the truth. A batch of submissions is judged one after the other, each against what those before
-it have come to, and then committed as one transaction: nothing of it is true until `commit` has returned.
-Who is told, and when, is the business of `group_commit` and of `relay`.
+A batch of submissions is decided on one by one, each against the outcomes of those before it, and then
+committed as one transaction. When it is committed, and who is notified, see `group_commit` and `relay`.
 """
 
 from __future__ import annotations
@@ -24,23 +23,19 @@ def _now() -> int:
 
 
 class Ledger:
-    """The statuses of all orders, in the feeds of all users."""
+    """Decides on submissions, and on where feeds start."""
 
     def __init__(self, store: Store, flow: OrderFlow, now: Callable[[], int] = _now) -> None:
         """`now` gives microseconds since 1970, UTC."""
         self._store = store
+        self._feeds = store.feeds
         self._flow = flow
         self._now = now
 
-    @property
-    def epoch(self) -> str:
-        """The name of the database."""
-        return self._store.epoch
-
     def stage(self, submissions: Sequence[Submission], *, probe: bool = False) -> list[Outcome]:
-        """Say what becomes of each submission, and write it, up to the commit. Raises `LedgerError`.
+        """Decide on each submission, and write the entries into an open transaction; `Store.commit` is next.
 
-        `probe` adds a write of no meaning.
+        `probe` adds a write without a meaning. Raises `LedgerError`, after a rollback.
         """
         store = self._store
         try:
@@ -55,48 +50,19 @@ class Ledger:
             raise
         return outcomes
 
-    def commit(self) -> None:
-        """Make what was staged durable. May run in another thread. Raises `LedgerError`."""
-        self._store.commit()
-
-    def after_commit(self) -> None:
-        """Take note that `commit` has returned: what was staged is true."""
-        self._store.after_commit()
-
-    def rollback(self) -> None:
-        """Take note that `commit` has failed: nothing of what was staged is true, as far as can be known."""
-        self._store.rollback()
-
-    @property
-    def needs_compaction(self) -> bool:
-        """Whether the store wants to do its housekeeping, between two batches."""
-        return self._store.needs_compaction
-
-    def compact(self) -> None:
-        """Let it. May run in another thread. Raises `LedgerError`, which harms nothing."""
-        self._store.compact()
-
-    def after_compaction(self) -> None:
-        """Take note that `compact` has returned."""
-        self._store.after_compaction()
-
     def open_feed(self, user: User, since: int | None, epoch: str | None) -> FeedStart:
-        """Where the feed of a new connection starts, given what its query says that it has."""
-        head = self._store.committed_head(user)
+        """Return where the feed of a new connection starts, given the `since` and `epoch` of its query.
+
+        Raises `LedgerError`.
+        """
+        feeds = self._feeds
+        head = feeds.head(user)
         if since == 0:
             return FeedStart(0, head, resumed=True)
-        if since is not None and epoch == self.epoch and since <= head:
+        if since is not None and epoch == feeds.epoch and since <= head:
             return FeedStart(since, head, resumed=True)
-        first = self._store.oldest_open(user)
+        first = feeds.oldest_open(user)
         return FeedStart(head if first is None else first - 1, head, resumed=False)
-
-    def read_feed(self, user: User, after: int, limit: int) -> list[Entry]:
-        """At most `limit` committed entries of a user's feed, those that follow number `after`."""
-        return self._store.feed(user, after, limit)
-
-    def close(self) -> None:
-        """Let go of the database."""
-        self._store.close()
 
     def _decide(self, submission: Submission, at: int) -> Outcome:
         store = self._store

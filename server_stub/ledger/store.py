@@ -1,61 +1,89 @@
-"""What a database must do to hold the ledger."""
+"""What a database must do to hold the ledger: `Store` for the one writer, `FeedReader` for everybody else."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 from server_stub.records import Entry, Submission, User
 from socket_bloc.order_flow import OrderRecord
 
-__all__ = ["LedgerError", "Store"]
+__all__ = ["FeedReader", "LedgerError", "Maintenance", "Store"]
 
 
 class LedgerError(Exception):
     """The database did not do what it was asked; one line says what."""
 
 
-class Store(Protocol):
-    """A database that holds the entries. What talks to it may raise `LedgerError`.
+class Maintenance(NamedTuple):
+    """Work that a store would like to do between two batches."""
 
-    `begin`, `order`, `entry`, `head`, `stage`, `probe` and `write` make up a transaction, which sees what
-    it has staged itself. `commit` ends it, and then either `after_commit` or `rollback` is called.
-    `compact` is housekeeping between two transactions. `commit` and `compact` may run in another
-    thread, while nothing but the readers is called: `committed_head`, `feed` and `oldest_open`, which
-    see what is settled.
-    """
+    work: Callable[[], None]
+    """Blocks, and may run in another thread while feeds are read. A `LedgerError` leaves all as it was."""
+    after: Callable[[], None]
+    """Called in the event loop when `work` has returned."""
+
+
+class FeedReader(Protocol):
+    """The committed entries, by user. May be called at any time; raises `LedgerError`."""
 
     @property
     def epoch(self) -> str:
-        """The name of the database."""
-        ...
-
-    def begin(self, submissions: Sequence[Submission]) -> None:
-        """Begin the transaction that is to judge `submissions`; there is no other writer until it ends."""
-        ...
-
-    def order(self, order_id: str) -> OrderRecord | None:
-        """The order of this id."""
-        ...
-
-    def entry(self, sender: User, message_id: str) -> Entry | None:
-        """What `sender` has sent under this message id, which is that of a submission."""
+        """The name of the database, within which the numbers of a feed are comparable."""
         ...
 
     def head(self, user: User) -> int:
-        """The last number of the feed of `user`; 0 where it is empty."""
+        """Return the last number of a user's feed, 0 if it is empty."""
+        ...
+
+    def page(self, user: User, after: int, limit: int) -> list[Entry]:
+        """Return at most `limit` entries of a user's feed, those that follow number `after`."""
+        ...
+
+    def oldest_open(self, user: User) -> int | None:
+        """Return the number in a user's feed at which the oldest of their open orders starts."""
+        ...
+
+
+class Store(Protocol):
+    """The writer's side of a database; raises `LedgerError`.
+
+    A transaction is `begin`, then any of the look-ups and `stage`, `write`, and `commit`, after which
+    `after_commit` or `rollback` is called. Look-ups see what the transaction has staged; `feeds` does not,
+    until `after_commit`. `commit` blocks, and may run in another thread.
+    """
+
+    @property
+    def feeds(self) -> FeedReader:
+        """What readers see."""
+        ...
+
+    def begin(self, submissions: Sequence[Submission]) -> None:
+        """Begin the transaction that decides on `submissions`; nobody else writes until it ends."""
+        ...
+
+    def order(self, order_id: str) -> OrderRecord | None:
+        """Look up an order."""
+        ...
+
+    def entry(self, sender: User, message_id: str) -> Entry | None:
+        """Look up what `sender` has sent under the message id of one of the submissions."""
+        ...
+
+    def head(self, user: User) -> int:
+        """Look up the last number of a user's feed, 0 if it is empty."""
         ...
 
     def stage(self, entry: Entry, order: OrderRecord, *, is_open: bool) -> None:
-        """Add an entry, and what it makes of its order; `is_open` says whether anything may follow."""
+        """Add an entry, and the state of its order after it; `is_open` says whether anything may follow."""
         ...
 
     def probe(self) -> None:
-        """Write what means nothing, to find out whether the database takes it."""
+        """Add a write without a meaning, to check that the database takes writes."""
         ...
 
     def write(self) -> None:
-        """Write what was staged into the transaction."""
+        """Write the staged entries into the transaction."""
         ...
 
     def commit(self) -> None:
@@ -63,38 +91,17 @@ class Store(Protocol):
         ...
 
     def after_commit(self) -> None:
-        """Show the readers what was committed."""
+        """Make the committed entries visible to readers."""
         ...
 
     def rollback(self) -> None:
-        """Forget what was staged."""
+        """Discard the staged entries; whether a commit landed is unknown."""
         ...
 
-    @property
-    def needs_compaction(self) -> bool:
-        """Whether it is time for `compact`."""
-        ...
-
-    def compact(self) -> None:
-        """Do what housekeeping there is to do. `after_compaction` is called after it, unless it fails."""
-        ...
-
-    def after_compaction(self) -> None:
-        """Take note that `compact` has done its work."""
-        ...
-
-    def committed_head(self, user: User) -> int:
-        """The last number of the feed of `user`; 0 where it is empty."""
-        ...
-
-    def feed(self, user: User, after: int, limit: int) -> list[Entry]:
-        """At most `limit` entries of the feed of `user`, those that follow number `after`."""
-        ...
-
-    def oldest_open(self, user: User) -> int | None:
-        """The number in the feed of `user` at which the oldest of their open orders began."""
+    def maintenance(self) -> Maintenance | None:
+        """Return work to do before the next batch, if it is time for any."""
         ...
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         ...

@@ -7,11 +7,14 @@ import json
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from server_stub.records import Submission, User
+from server_stub.ledger.ledger import Ledger
+from server_stub.ledger.sqlite.store import SqliteStore
+from server_stub.records import Entry, Outcome, Submission, User
 from server_stub.server import Server
 from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import ClientType, OrderStatus, StatusCode
@@ -89,6 +92,37 @@ def handshake_request(target: str = "/order?userId=c-1&type=client", **headers: 
     fields |= {name.replace("_", "-"): value for name, value in headers.items()}
     lines = [f"{name}: {value}" for name, value in fields.items() if value]
     return "\r\n".join([f"GET {target} HTTP/1.1", *lines, "", ""]).encode()
+
+
+class LedgerHarness:
+    """A ledger on a SQLite file, whose transactions a test ends by hand."""
+
+    def __init__(self, path: Path, at: int = 1_795_341_672_345_678) -> None:
+        """Every entry is committed `at` this moment, in microseconds since 1970."""
+        self.store = SqliteStore(str(path))
+        self.feeds = self.store.feeds
+        self._rules = Ledger(self.store, ORDER_FLOW, lambda: at)
+        self.open_feed = self._rules.open_feed
+
+    def stage(self, *submissions: Submission) -> list[Outcome]:
+        """Begin a transaction of these."""
+        return self._rules.stage(submissions)
+
+    def commit(self, *submissions: Submission) -> list[Outcome]:
+        """Stage and commit these."""
+        outcomes = self.stage(*submissions)
+        self.store.commit()
+        self.store.after_commit()
+        return outcomes
+
+    def compact(self) -> None:
+        """Sort all entries into the per-user tables."""
+        self.store.compact()
+        self.store.after_compaction()
+
+    def feed(self, user: User, after: int = 0, limit: int = 10_000) -> list[Entry]:
+        """The entries of a user's feed."""
+        return self.feeds.page(user, after, limit)
 
 
 class Clock:

@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from server_stub import RelayObserver, Server, Settings, StartError, User, serve, server
+from server_stub.ledger.sqlite.feeds import SqliteFeeds
 from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.records import Entry
 from server_stub.wire.listening import Capacity
@@ -206,7 +207,7 @@ async def test_a_feed_that_cannot_be_read_at_the_handshake_is_503(
     def broken(*_args: object) -> int:
         raise server.LedgerError("disk I/O error")
 
-    monkeypatch.setattr(SqliteStore, "committed_head", broken)
+    monkeypatch.setattr(SqliteFeeds, "head", broken)
     with pytest.raises(InvalidStatus) as caught:
         async with joined(relay):
             pass

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from server_stub.ledger.ledger import Ledger
+from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.ledger.store import LedgerError
 from socket_bloc.socket_bloc import SocketBloc
 from tests.tui.diagram import AFTER_THE_BRANCH, BOTH_ORDERS, DIAGRAM
@@ -48,10 +48,10 @@ def test_the_command_prints_both_branches_arrow_by_arrow_and_counts_them(words: 
 def test_what_is_not_committed_is_not_in_the_transcript_and_the_demo_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(_ledger: Ledger) -> None:
+    def refuse(_store: SqliteStore) -> None:
         raise LedgerError("no disk")
 
-    monkeypatch.setattr(Ledger, "commit", refuse)
+    monkeypatch.setattr(SqliteStore, "commit", refuse)
     assert run(Sequence(), patience=0.3) == 1
     output = capsys.readouterr()
     seen = [arrow for arrow in read(output.out) if arrow != BOTH_ORDERS[2]]  # it is sent again and again

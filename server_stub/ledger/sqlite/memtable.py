@@ -1,8 +1,9 @@
-"""The youngest entries, in memory: those that the database holds, but has not yet sorted by user.
+"""In-memory index of entries not yet merged into the per-user tables (a memtable).
 
-Sorted into the database one by one, each entry would touch a page of its own for each of its two feeds,
-and another for its message id. So they are sorted in by the thousand (`SqliteStore.compact`), when many go
-to the same page, and until then they are found here. A process that starts finds them in the database.
+The database holds every entry from its commit on, but in the order of the commits. Sorting each into the
+per-user tables at once would touch one page for each of its two feeds, and another for its message id. So
+they are sorted in by the thousand (`SqliteStore.compact`), when many share a page; until then they are
+found here. A process that starts loads them from the database.
 """
 
 from __future__ import annotations
@@ -16,22 +17,22 @@ __all__ = ["MemTable"]
 
 
 class MemTable:
-    """Entries by user. What is staged is known by its message id at once; in the feeds, when it is true."""
+    """Entries by user. Staged ones are found by their message id at once, in the feeds after the commit."""
 
     def __init__(self) -> None:
         self.size = 0
-        """Entries in the feeds, and their characters by the hundred."""
+        """Entries in the feeds, plus one for each hundred characters of their messages."""
         self._staged: list[Entry] = []
         self._sent: dict[tuple[User, str], Entry] = {}
         self._feeds: defaultdict[User, list[Entry]] = defaultdict(list)
 
     def stage(self, entry: Entry) -> None:
-        """Add an entry that may still come to nothing."""
+        """Stage an entry of the open transaction."""
         self._staged.append(entry)
         self._sent[entry.sender, entry.message_id] = entry
 
     def after_commit(self) -> None:
-        """What is staged is true."""
+        """Add what the transaction staged to the feeds."""
         for entry in self._staged:
             self._feeds[entry.sender].append(entry)
             self._feeds[entry.receiver].append(entry)
@@ -39,21 +40,21 @@ class MemTable:
         self._staged.clear()
 
     def rollback(self) -> None:
-        """What is staged has come to nothing."""
+        """Discard what the transaction staged."""
         for entry in self._staged:
             del self._sent[entry.sender, entry.message_id]
         self._staged.clear()
 
     def clear(self) -> None:
-        """The database has sorted all of them; nothing is staged."""
+        """Remove all entries, after a compaction; nothing may be staged."""
         self.size = 0
         self._sent.clear()
         self._feeds.clear()
 
     def entry(self, sender: User, message_id: str) -> Entry | None:
-        """What `sender` has sent under this message id."""
+        """Look up what `sender` has sent under a message id."""
         return self._sent.get((sender, message_id))
 
     def feed(self, user: User) -> Sequence[Entry]:
-        """The end of the feed of `user`, without a gap; empty where none of it is recent."""
+        """Return the end of a user's feed, without a gap; empty if all of it is in the tables."""
         return self._feeds.get(user, ())

@@ -10,13 +10,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from server_stub.ledger.ledger import Ledger
 from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.ledger.store import LedgerError
 from server_stub.records import Duplicate, Entry, FeedStart, Outcome, Submission, User
 from socket_bloc.order_flow import ORDER_FLOW, OrderRecord
 from socket_bloc.order_status import ClientType, Rejection, RejectionCode, StatusCode
-from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, submission
+from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, LedgerHarness, submission
 
 OTHER_CLIENT = User("c-2", ClientType.CLIENT)
 OTHER_SERVICEMAN = User("s-2", ClientType.SERVICEMAN)
@@ -24,17 +23,10 @@ NOW = 1_795_341_672_345_678
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(SqliteStore(str(tmp_path / "orders.db")), ORDER_FLOW, lambda: NOW)
+def ledger(tmp_path: Path) -> Iterator[LedgerHarness]:
+    ledger = LedgerHarness(tmp_path / "orders.db", NOW)
     yield ledger
-    ledger.close()
-
-
-def commit(ledger: Ledger, *submissions: Submission) -> list[Outcome]:
-    outcomes = ledger.stage(submissions)
-    ledger.commit()
-    ledger.after_commit()
-    return outcomes
+    ledger.store.close()
 
 
 def _rejection(outcome: Outcome) -> tuple[RejectionCode, int | None]:
@@ -42,10 +34,10 @@ def _rejection(outcome: Outcome) -> tuple[RejectionCode, int | None]:
     return outcome.code, outcome.current_status
 
 
-def test_a_whole_order_reaches_both_feeds_with_the_numbers_of_each(ledger: Ledger) -> None:
-    commit(ledger, submission(CLIENT, "other", order_id="o-0", receiver=OTHER_SERVICEMAN))
+def test_a_whole_order_reaches_both_feeds_with_the_numbers_of_each(ledger: LedgerHarness) -> None:
+    ledger.commit(submission(CLIENT, "other", order_id="o-0", receiver=OTHER_SERVICEMAN))
     submissions = [submission(user, f"m-{status}", status) for user, status in WHOLE_ORDER]
-    entries = commit(ledger, *submissions)
+    entries = ledger.commit(*submissions)
     assert entries[0] == Entry(
         sender=CLIENT,
         receiver=SERVICEMAN,
@@ -58,40 +50,39 @@ def test_a_whole_order_reaches_both_feeds_with_the_numbers_of_each(ledger: Ledge
         message="",
         at=NOW,
     )
-    assert ledger.read_feed(SERVICEMAN, 0, 100) == entries
-    assert ledger.read_feed(CLIENT, 1, 100) == entries
-    assert [entry.seq(CLIENT) for entry in ledger.read_feed(CLIENT, 0, 100)] == list(range(1, 10))
-    assert [entry.seq(SERVICEMAN) for entry in ledger.read_feed(SERVICEMAN, 0, 100)] == list(range(1, 9))
+    assert ledger.feed(SERVICEMAN, 0, 100) == entries
+    assert ledger.feed(CLIENT, 1, 100) == entries
+    assert [entry.seq(CLIENT) for entry in ledger.feed(CLIENT, 0, 100)] == list(range(1, 10))
+    assert [entry.seq(SERVICEMAN) for entry in ledger.feed(SERVICEMAN, 0, 100)] == list(range(1, 9))
 
 
-def test_nothing_can_be_read_before_it_is_settled(ledger: Ledger) -> None:
-    ledger.stage([submission(CLIENT, "m-1")])
-    assert ledger.read_feed(CLIENT, 0, 100) == []
-    ledger.commit()
-    assert ledger.read_feed(CLIENT, 0, 100) == []
+def test_nothing_can_be_read_before_it_is_settled(ledger: LedgerHarness) -> None:
+    ledger.stage(submission(CLIENT, "m-1"))
+    assert ledger.feed(CLIENT, 0, 100) == []
+    ledger.store.commit()
+    assert ledger.feed(CLIENT, 0, 100) == []
     assert ledger.open_feed(CLIENT, 0, None) == FeedStart(0, 0, resumed=True)
-    ledger.after_commit()
-    assert len(ledger.read_feed(CLIENT, 0, 100)) == 1
+    ledger.store.after_commit()
+    assert len(ledger.feed(CLIENT, 0, 100)) == 1
     assert ledger.open_feed(CLIENT, 0, None) == FeedStart(0, 1, resumed=True)
 
 
-def test_a_batch_that_is_rolled_back_leaves_no_trace(ledger: Ledger) -> None:
-    commit(ledger, submission(CLIENT, "m-1"))
+def test_a_batch_that_is_rolled_back_leaves_no_trace(ledger: LedgerHarness) -> None:
+    ledger.commit(submission(CLIENT, "m-1"))
     again = [
         submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED),
         submission(OTHER_CLIENT, "m-1", order_id="o-2"),
     ]
-    first = ledger.stage(again)
-    ledger.rollback()
-    assert [entry.seq(CLIENT) for entry in ledger.read_feed(CLIENT, 0, 100)] == [1]
-    assert ledger.read_feed(OTHER_CLIENT, 0, 100) == []
-    assert commit(ledger, *again) == first
+    first = ledger.stage(*again)
+    ledger.store.rollback()
+    assert [entry.seq(CLIENT) for entry in ledger.feed(CLIENT, 0, 100)] == [1]
+    assert ledger.feed(OTHER_CLIENT, 0, 100) == []
+    assert ledger.commit(*again) == first
 
 
-def test_within_a_batch_each_draft_is_judged_after_the_one_before_it(ledger: Ledger) -> None:
+def test_within_a_batch_each_draft_is_judged_after_the_one_before_it(ledger: LedgerHarness) -> None:
     placed = submission(CLIENT, "m-1")
-    outcomes = commit(
-        ledger,
+    outcomes = ledger.commit(
         placed,
         placed,
         submission(CLIENT, "m-1", message="something else"),
@@ -108,10 +99,9 @@ def test_within_a_batch_each_draft_is_judged_after_the_one_before_it(ledger: Led
     assert _rejection(outcomes[5]) == (RejectionCode.ILLEGAL_TRANSITION, StatusCode.CANCELLED)
 
 
-def test_a_message_id_belongs_to_one_user(ledger: Ledger) -> None:
+def test_a_message_id_belongs_to_one_user(ledger: LedgerHarness) -> None:
     twin = User(CLIENT.user_id, ClientType.SERVICEMAN)
-    first, second, third = commit(
-        ledger,
+    first, second, third = ledger.commit(
         submission(CLIENT, "m-1"),
         submission(OTHER_CLIENT, "m-1", order_id="o-2", receiver=twin),
         submission(twin, "m-1", StatusCode.ACCEPTED, order_id="o-2"),
@@ -134,15 +124,14 @@ def test_a_message_id_belongs_to_one_user(ledger: Ledger) -> None:
     ],
 )
 def test_a_status_is_the_same_if_it_says_the_same_once_it_is_filled_in(
-    ledger: Ledger, again: Submission, is_same: bool
+    ledger: LedgerHarness, again: Submission, is_same: bool
 ) -> None:
-    _, entry = commit(
-        ledger,
+    _, entry = ledger.commit(
         submission(CLIENT, "m-1"),
         submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED, message="On my way"),
     )
-    commit(ledger, submission(CLIENT, "m-3", StatusCode.STARTED))
-    (outcome,) = commit(ledger, again)
+    ledger.commit(submission(CLIENT, "m-3", StatusCode.STARTED))
+    (outcome,) = ledger.commit(again)
     if is_same:
         assert outcome == Duplicate(entry)
     else:
@@ -150,12 +139,13 @@ def test_a_status_is_the_same_if_it_says_the_same_once_it_is_filled_in(
         assert outcome.code is RejectionCode.MESSAGE_ID_REUSED
 
 
-def test_a_rejection_names_the_status_of_the_order_only_to_one_who_has_a_part_in_it(ledger: Ledger) -> None:
-    commit(ledger, submission(CLIENT, "m-1"))
+def test_a_rejection_names_the_status_of_an_order_only_to_its_parties(
+    ledger: LedgerHarness,
+) -> None:
+    ledger.commit(submission(CLIENT, "m-1"))
     forged = submission(CLIENT, "m-2", StatusCode.ACCEPTED)
     assert forged.refusal is not None
-    outcomes = commit(
-        ledger,
+    outcomes = ledger.commit(
         forged,
         forged._replace(sender=OTHER_CLIENT),
         forged._replace(order_id="nowhere"),
@@ -175,9 +165,9 @@ def test_a_rejection_names_the_status_of_the_order_only_to_one_who_has_a_part_in
     ]
 
 
-def test_a_feed_starts_where_the_query_says_if_the_ledger_can_go_on_from_there(ledger: Ledger) -> None:
-    commit(ledger, *[submission(user, f"m-{status}", status) for user, status in WHOLE_ORDER])
-    epoch = ledger.epoch
+def test_a_feed_starts_where_the_query_says_if_the_ledger_can_go_on_from_there(ledger: LedgerHarness) -> None:
+    ledger.commit(*[submission(user, f"m-{status}", status) for user, status in WHOLE_ORDER])
+    epoch = ledger.feeds.epoch
     assert ledger.open_feed(CLIENT, 5, epoch) == FeedStart(5, 8, resumed=True)
     assert ledger.open_feed(CLIENT, 8, epoch) == FeedStart(8, 8, resumed=True)
     assert ledger.open_feed(CLIENT, 0, None) == FeedStart(0, 8, resumed=True)
@@ -194,22 +184,21 @@ def test_a_feed_starts_where_the_query_says_if_the_ledger_can_go_on_from_there(l
     assert ledger.open_feed(OTHER_CLIENT, None, None) == FeedStart(0, 0, resumed=False)
 
 
-def test_a_new_feed_starts_before_the_oldest_order_that_is_still_open(ledger: Ledger) -> None:
-    commit(ledger, submission(CLIENT, "m-1", order_id="o-1"), submission(CLIENT, "m-2", order_id="o-2"))
-    commit(
-        ledger,
+def test_a_new_feed_starts_before_the_oldest_order_that_is_still_open(ledger: LedgerHarness) -> None:
+    ledger.commit(submission(CLIENT, "m-1", order_id="o-1"), submission(CLIENT, "m-2", order_id="o-2"))
+    ledger.commit(
         submission(CLIENT, "m-3", order_id="o-3"),
         submission(CLIENT, "m-4", StatusCode.CANCELLED, "o-1"),
     )
     assert ledger.open_feed(CLIENT, None, None) == FeedStart(1, 4, resumed=False)
-    commit(ledger, submission(CLIENT, "m-5", StatusCode.CANCELLED, "o-2"))
+    ledger.commit(submission(CLIENT, "m-5", StatusCode.CANCELLED, "o-2"))
     assert ledger.open_feed(SERVICEMAN, None, None) == FeedStart(2, 5, resumed=False)
-    commit(ledger, submission(CLIENT, "m-6", StatusCode.CANCELLED, "o-3"))
+    ledger.commit(submission(CLIENT, "m-6", StatusCode.CANCELLED, "o-3"))
     assert ledger.open_feed(CLIENT, None, None) == FeedStart(6, 6, resumed=False)
 
 
 def test_a_store_that_fails_midway_leaves_nothing_staged(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_store: SqliteStore) -> None:
         raise LedgerError("no space left")
@@ -217,8 +206,8 @@ def test_a_store_that_fails_midway_leaves_nothing_staged(
     with monkeypatch.context() as patch:
         patch.setattr(SqliteStore, "write", broken)
         with pytest.raises(LedgerError):
-            ledger.stage([submission(CLIENT, "m-1")])
-    assert commit(ledger, submission(CLIENT, "m-1"))[0] == ledger.read_feed(CLIENT, 0, 1)[0]
+            ledger.stage(submission(CLIENT, "m-1"))
+    assert ledger.commit(submission(CLIENT, "m-1"))[0] == ledger.feed(CLIENT, 0, 1)[0]
 
 
 # Any history at all, against a model that fits in a few lines.
@@ -290,15 +279,15 @@ class AnyHistory(RuleBasedStateMachine):
         self.open()
 
     def open(self) -> None:
-        self.ledger = Ledger(SqliteStore(f"{self.directory.name}/orders.db"), ORDER_FLOW, lambda: NOW)
+        self.ledger = LedgerHarness(Path(self.directory.name, "orders.db"), NOW)
 
     def teardown(self) -> None:
-        self.ledger.close()
+        self.ledger.store.close()
         self.directory.cleanup()
 
     def staged(self, submissions: list[Submission]) -> Model:
         after = Model(list(self.model.entries))
-        for outcome, wanted in zip(self.ledger.stage(submissions), submissions, strict=True):
+        for outcome, wanted in zip(self.ledger.stage(*submissions), submissions, strict=True):
             expected = after.judge(wanted)
             assert expected == (outcome.code if isinstance(outcome, Rejection) else outcome)
             if isinstance(outcome, Rejection):
@@ -310,28 +299,28 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(submissions=st.lists(SUBMISSIONS, max_size=12))
     def commit(self, submissions: list[Submission]) -> None:
         after = self.staged(submissions)
-        self.ledger.commit()
+        self.ledger.store.commit()
         self.feeds_are_those_of_the_model()
-        self.ledger.after_commit()
+        self.ledger.store.after_commit()
         self.model = after
 
     @rule(submissions=st.lists(SUBMISSIONS, max_size=12))
     def fail_to_commit(self, submissions: list[Submission]) -> None:
         self.staged(submissions)
-        self.ledger.rollback()
+        self.ledger.store.rollback()
 
     @rule()
     def compact(self) -> None:
-        self.ledger.compact()
+        self.ledger.store.compact()
         self.feeds_are_those_of_the_model()
-        self.ledger.after_compaction()
+        self.ledger.store.after_compaction()
 
     @rule()
     def restart(self) -> None:
-        epoch = self.ledger.epoch
-        self.ledger.close()
+        epoch = self.ledger.feeds.epoch
+        self.ledger.store.close()
         self.open()
-        assert self.ledger.epoch == epoch
+        assert self.ledger.feeds.epoch == epoch
 
     @precondition(lambda self: self.model.entries)
     @rule(data=st.data())
@@ -341,14 +330,14 @@ class AnyHistory(RuleBasedStateMachine):
         again = submission(
             entry.sender, entry.message_id, status, entry.order_id, entry.receiver, entry.message
         )
-        assert commit(self.ledger, again) == [Duplicate(entry)]
+        assert self.ledger.commit(again) == [Duplicate(entry)]
 
     @invariant()
     def feeds_are_those_of_the_model(self) -> None:
         for user in USERS:
             feed = self.model.feed(user)
             for after in range(len(feed) + 1):
-                assert self.ledger.read_feed(user, after, 3) == feed[after : after + 3]
+                assert self.ledger.feed(user, after, 3) == feed[after : after + 3]
             first = self.model.first_open(user)
             start = len(feed) if first is None else first - 1
             assert self.ledger.open_feed(user, None, None) == FeedStart(start, len(feed), resumed=False)

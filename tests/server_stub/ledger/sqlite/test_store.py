@@ -7,14 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from server_stub.ledger.ledger import Ledger
 from server_stub.ledger.sqlite import store as sqlite
-from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.ledger.store import LedgerError
 from server_stub.records import Duplicate, User
-from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import ClientType, StatusCode
-from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, submission
+from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, LedgerHarness, submission
 
 
 @pytest.fixture
@@ -23,29 +20,18 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Iterator[SqliteStore]:
-    store = SqliteStore(str(path))
-    yield store
-    store.close()
+def ledger(path: Path) -> Iterator[LedgerHarness]:
+    ledger = LedgerHarness(path)
+    yield ledger
+    ledger.store.close()
 
 
-@pytest.fixture
-def ledger(store: SqliteStore) -> Ledger:
-    return Ledger(store, ORDER_FLOW)
+def _commit(ledger: LedgerHarness, *, order_id: str = "o-1", statuses: int = len(WHOLE_ORDER)) -> None:
+    steps = WHOLE_ORDER[:statuses]
+    ledger.commit(*[submission(user, f"{order_id}-{status}", status, order_id) for user, status in steps])
 
 
-def _commit(ledger: Ledger, *, order_id: str = "o-1", statuses: int = len(WHOLE_ORDER)) -> None:
-    ledger.stage(
-        [
-            submission(user, f"{order_id}-{status}", status, order_id)
-            for user, status in WHOLE_ORDER[:statuses]
-        ]
-    )
-    ledger.commit()
-    ledger.after_commit()
-
-
-def _commit_without_end(ledger: Ledger) -> None:
+def _commit_without_end(ledger: LedgerHarness) -> None:
     for number in count():
         _commit(ledger, order_id=f"o-{number}", statuses=2)
 
@@ -58,145 +44,136 @@ def _rows(path: Path, query: str) -> list[tuple[int, ...]]:
         connection.close()
 
 
-def test_what_is_committed_is_in_the_file_before_commit_returns(ledger: Ledger, path: Path) -> None:
-    ledger.stage([submission(CLIENT, "m-1")])
+def test_what_is_committed_is_in_the_file_before_commit_returns(ledger: LedgerHarness, path: Path) -> None:
+    ledger.stage(submission(CLIENT, "m-1"))
     assert _rows(path, "SELECT count(*) FROM statuses") == [(0,)]
-    ledger.commit()
+    ledger.store.commit()
     assert _rows(path, "SELECT status, client_seq, serviceman_seq FROM statuses") == [(1001, 1, 1)]
 
 
 def test_recent_entries_are_sorted_in_when_there_are_enough(
-    ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: LedgerHarness, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "COMPACTION_SIZE", 9)
     _commit(ledger)
-    assert not ledger.needs_compaction
+    assert ledger.store.maintenance() is None
     _commit(ledger, order_id="o-2", statuses=1)
-    assert ledger.needs_compaction
-    before = ledger.read_feed(CLIENT, 0, 100)
+    assert ledger.store.maintenance() is not None
+    before = ledger.feed(CLIENT, 0, 100)
     ledger.compact()
-    ledger.after_compaction()
-    assert not ledger.needs_compaction
-    assert ledger.read_feed(CLIENT, 0, 100) == before
+    assert ledger.store.maintenance() is None
+    assert ledger.feed(CLIENT, 0, 100) == before
     assert _rows(path, "SELECT count(*) FROM feeds") == [(18,)]
     assert _rows(path, "SELECT count(*) FROM sent") == [(9,)]
     _commit(ledger, order_id="o-3", statuses=2)
-    assert [entry.seq(CLIENT) for entry in ledger.read_feed(CLIENT, 0, 100)] == list(range(1, 12))
-    assert [entry.seq(CLIENT) for entry in ledger.read_feed(CLIENT, 7, 3)] == [8, 9, 10]
+    assert [entry.seq(CLIENT) for entry in ledger.feed(CLIENT, 0, 100)] == list(range(1, 12))
+    assert [entry.seq(CLIENT) for entry in ledger.feed(CLIENT, 7, 3)] == [8, 9, 10]
 
 
-def test_long_messages_are_sorted_in_sooner(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_messages_are_sorted_in_sooner(ledger: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "COMPACTION_SIZE", 20)
-    ledger.stage([submission(CLIENT, "m-1", message="x" * 4000)])
-    ledger.commit()
-    assert not ledger.needs_compaction
-    ledger.after_commit()
-    assert ledger.needs_compaction
+    ledger.stage(submission(CLIENT, "m-1", message="x" * 4000))
+    ledger.store.commit()
+    assert ledger.store.maintenance() is None
+    ledger.store.after_commit()
+    assert ledger.store.maintenance() is not None
 
 
 def test_a_compaction_that_fails_changes_nothing_and_the_next_one_does_it(
-    ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: LedgerHarness, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _commit(ledger)
-    before = ledger.read_feed(CLIENT, 0, 100)
+    before = ledger.feed(CLIENT, 0, 100)
     with monkeypatch.context() as patch:
         patch.setattr(sqlite.sql, "COMPACT", (*sqlite.sql.COMPACT, "INSERT INTO nowhere VALUES (1)"))
         with pytest.raises(LedgerError, match="nowhere"):
             ledger.compact()
     assert _rows(path, "SELECT count(*) FROM feeds") == [(0,)]
-    assert ledger.read_feed(CLIENT, 0, 100) == before
+    assert ledger.feed(CLIENT, 0, 100) == before
     _commit(ledger, order_id="o-2")
     ledger.compact()
-    ledger.after_compaction()
     assert _rows(path, "SELECT count(*) FROM feeds") == [(32,)]
-    assert ledger.read_feed(CLIENT, 0, 8) == before
+    assert ledger.feed(CLIENT, 0, 8) == before
 
 
 def test_a_new_process_finds_what_was_not_sorted_in(path: Path) -> None:
-    ledger = Ledger(SqliteStore(str(path)), ORDER_FLOW)
+    ledger = LedgerHarness(path)
     _commit(ledger)
     ledger.compact()
-    ledger.after_compaction()
     _commit(ledger, order_id="o-2", statuses=3)
-    feed = ledger.read_feed(SERVICEMAN, 0, 100)
-    ledger.close()
+    feed = ledger.feed(SERVICEMAN, 0, 100)
+    ledger.store.close()
 
-    again = Ledger(SqliteStore(str(path)), ORDER_FLOW)
-    assert again.read_feed(SERVICEMAN, 0, 100) == feed
+    again = LedgerHarness(path)
+    assert again.feed(SERVICEMAN, 0, 100) == feed
     sent_again = [submission(CLIENT, f"{order_id}-1001", order_id=order_id) for order_id in ("o-2", "o-1")]
-    assert again.stage(sent_again) == [Duplicate(feed[8]), Duplicate(feed[0])]
-    again.rollback()
+    assert again.stage(*sent_again) == [Duplicate(feed[8]), Duplicate(feed[0])]
+    again.store.rollback()
     _commit(again, order_id="o-3", statuses=1)
-    assert again.read_feed(SERVICEMAN, 11, 100)[0].receiver_seq == 12
-    again.close()
+    assert again.feed(SERVICEMAN, 11, 100)[0].receiver_seq == 12
+    again.store.close()
 
 
 def test_what_no_longer_fits_into_memory_is_found_in_the_database(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "CACHE_SIZE", 2)
     receivers = [User(f"s-{number}", ClientType.SERVICEMAN) for number in range(5)]
     for number, receiver in enumerate(receivers):
-        ledger.stage([submission(CLIENT, f"m-{number}", order_id=f"o-{number}", receiver=receiver)])
-        ledger.commit()
-        ledger.after_commit()
+        ledger.commit(submission(CLIENT, f"m-{number}", order_id=f"o-{number}", receiver=receiver))
         ledger.compact()
-        ledger.after_compaction()
     for number, receiver in enumerate(receivers):
-        (outcome,) = ledger.stage([submission(receiver, "m", StatusCode.ACCEPTED, f"o-{number}")])
-        ledger.commit()
-        ledger.after_commit()
-        assert outcome == ledger.read_feed(receiver, 1, 1)[0]
-    assert [entry.seq(CLIENT) for entry in ledger.read_feed(CLIENT, 0, 100)] == list(range(1, 11))
+        (outcome,) = ledger.commit(submission(receiver, "m", StatusCode.ACCEPTED, f"o-{number}"))
+        assert outcome == ledger.feed(receiver, 1, 1)[0]
+    assert [entry.seq(CLIENT) for entry in ledger.feed(CLIENT, 0, 100)] == list(range(1, 11))
 
 
 def test_another_process_that_writes_makes_it_unavailable_and_only_as_long_as_it_does(
-    ledger: Ledger, path: Path
+    ledger: LedgerHarness, path: Path
 ) -> None:
     _commit(ledger, statuses=1)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(LedgerError, match="locked"):
-        ledger.stage([submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED)])
-    assert len(ledger.read_feed(CLIENT, 0, 100)) == 1
+        ledger.stage(submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED))
+    assert len(ledger.feed(CLIENT, 0, 100)) == 1
     other.execute("ROLLBACK")
     other.close()
     _commit(ledger, order_id="o-2")
 
 
 @pytest.mark.parametrize("is_replaced", [True, False])
-def test_a_file_that_was_taken_away_takes_no_more(ledger: Ledger, path: Path, is_replaced: bool) -> None:
+def test_a_file_that_was_moved_away_takes_no_writes(
+    ledger: LedgerHarness, path: Path, is_replaced: bool
+) -> None:
     _commit(ledger, statuses=1)
     path.rename(path.with_name("old.db"))
     if is_replaced:
         path.write_bytes(path.with_name("old.db").read_bytes())
     with pytest.raises(LedgerError, match="removed or replaced"):
-        ledger.stage([submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED)])
+        ledger.stage(submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED))
     path.with_name("old.db").replace(path)
     _commit(ledger, order_id="o-2")
 
 
-def test_a_full_disk_is_reported_and_over_when_there_is_room(store: SqliteStore, ledger: Ledger) -> None:
-    (pages,) = store._writer.execute("PRAGMA page_count").fetchone()
-    store._writer.execute(f"PRAGMA max_page_count = {pages}")
+def test_a_full_disk_is_reported_and_over_when_there_is_room(ledger: LedgerHarness) -> None:
+    (pages,) = ledger.store._writer.execute("PRAGMA page_count").fetchone()
+    ledger.store._writer.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(LedgerError, match="full"):
         _commit_without_end(ledger)
-    feed = ledger.read_feed(CLIENT, 0, 10_000)
+    feed = ledger.feed(CLIENT, 0, 10_000)
     assert [entry.seq(CLIENT) for entry in feed] == list(range(1, len(feed) + 1))
-    store._writer.execute("PRAGMA max_page_count = 1000000")
+    ledger.store._writer.execute("PRAGMA max_page_count = 1000000")
     _commit(ledger, order_id="after")
-    assert len(ledger.read_feed(CLIENT, len(feed), 100)) == len(WHOLE_ORDER)
+    assert len(ledger.feed(CLIENT, len(feed), 100)) == len(WHOLE_ORDER)
 
 
-def test_texts_come_back_exactly_as_they_were(ledger: Ledger) -> None:
+def test_texts_come_back_exactly_as_they_were(ledger: LedgerHarness) -> None:
     odd = "\u202eRTL 😀 \u2028 'quoted\" \\ ; DROP TABLE statuses --\r\n\t\x7f\u00e9 e\u0301"
     sender = User(odd, ClientType.CLIENT)
-    ledger.stage([submission(sender, odd, order_id=odd, message=odd)])
-    ledger.commit()
-    ledger.after_commit()
+    ledger.commit(submission(sender, odd, order_id=odd, message=odd))
     ledger.compact()
-    ledger.after_compaction()
-    (entry,) = ledger.read_feed(sender, 0, 1)
+    (entry,) = ledger.feed(sender, 0, 1)
     assert (entry.sender.user_id, entry.message_id, entry.order_id, entry.message) == (odd, odd, odd, odd)
-    assert ledger.stage([submission(sender, odd, order_id=odd, message=odd)]) == [Duplicate(entry)]
-    ledger.rollback()
+    assert ledger.stage(submission(sender, odd, order_id=odd, message=odd)) == [Duplicate(entry)]
+    ledger.store.rollback()
