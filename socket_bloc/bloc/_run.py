@@ -64,7 +64,7 @@ class HandlerObservable(Observable[Event], Generic[Event, State]):
         scheduler: SchedulerBase | None = None,
     ) -> DisposableBase:
         """Start the handler; dispose of the result to cancel it."""
-        if isinstance(on_next, ObserverBase):
+        if on_completed is None and isinstance(on_next, ObserverBase):
             on_completed = on_next.on_completed
         run = HandlerRun(self._handlers, self._event, on_completed or noop)
         run.start(self._handler, self._context)
@@ -169,7 +169,7 @@ class HandlerRun(DisposableBase, Emitter[State], Generic[Event, State]):
         self._on_completed = noop
         if self._task is not None and _has_not_started(self._task):
             asyncio.get_running_loop().call_soon(self._cancel)
-        else:
+        elif self._phase is not Phase.ENDED:  # as a plain handler has, before its subscription is kept
             self._cancel()
 
     def detach(self) -> None:
