@@ -1,8 +1,7 @@
-"""A general Bloc for Python on RxPY: events go in, states come out. It knows nothing of orders.
+"""A general-purpose Bloc for Python on RxPY: events go in, states come out. It knows nothing of orders.
 
-Its behaviour is that of Dart's `bloc` 9.2 and `bloc_concurrency`; docs/bloc.md says where
-it differs, and why.
-Tests of a bloc are written with `socket_bloc.bloc.testing`.
+It behaves like Dart's `bloc` 9.2 and `bloc_concurrency`; docs/bloc.md lists the differences and the
+reasons for them. To test a bloc, see `socket_bloc.bloc.testing`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The events of one bloc on their way from `add` to its handlers."""
+"""The queue of events between `add` and the pipelines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Event = TypeVar("Event")
 
 
 class Inbox(Generic[Event]):
-    """Delivers events on the loop, in their order, each in the context of its `put`."""
+    """Delivers events on the event loop, in order, each in the context of its `put`."""
 
     def __init__(self, deliver: Callable[[Event], None]) -> None:
         self.emptied = asyncio.Event()
@@ -25,7 +25,7 @@ class Inbox(Generic[Event]):
         self._waiting: deque[tuple[Context, Event]] = deque()
 
     def put(self, event: Event) -> None:
-        """Have `event` delivered in a later turn of the loop, or later in this one's batch; never in here."""
+        """Queue an event, to be delivered in this time slice or a later one, but never inside this call."""
         if self.emptied.is_set():
             self.emptied.clear()
             asyncio.get_running_loop().call_soon(self._run)

@@ -24,7 +24,7 @@ class Pipelines:
     """The pipelines of one bloc, in the order of their registration."""
 
     def __init__(self, name: str, on_error: Callable[[Exception], None]) -> None:
-        """`name` is what error reports call the events; `on_error` is told when a transformer fails."""
+        """`name` is how error reports call the events; `on_error` is called when a transformer fails."""
         self._name = name
         self._on_error = on_error
         self._by_type: dict[type, Pipeline[Any]] = {}
@@ -41,7 +41,7 @@ class Pipelines:
         self._routes.clear()
 
     def of(self, event: object) -> tuple[Pipeline[Any], ...]:
-        """The pipelines that take this event: those of its type and of its base types."""
+        """Return the pipelines for this event: those of its type and of its base types."""
         route = self._routes.get(type(event))
         if route is None:
             matching = (pipeline for kind, pipeline in self._by_type.items() if isinstance(event, kind))
@@ -49,22 +49,22 @@ class Pipelines:
         return route
 
     async def drain(self) -> None:
-        """Let no more events in, and wait for those of the `sequential` pipelines."""
+        """Accept no more events, and wait for those in the `sequential` pipelines."""
         for pipeline in self._by_type.values():
             pipeline.complete()
         for pipeline in self._by_type.values():
             await pipeline.drain()
 
     def dispose(self) -> None:
-        """Cancel the events that are still in a pipeline."""
+        """Cancel whatever is still in a pipeline."""
         for pipeline in self._by_type.values():
             pipeline.dispose()
 
 
 class Pipeline(Generic[Event]):
-    """The events of one type, on their way through a transformer to the handler.
+    """Leads the events of one type through a transformer to their handler.
 
-    The first event subscribes to it, and so does the next one after it has failed.
+    It is subscribed to when the first event comes, and again after the transformer has failed.
     """
 
     def __init__(
@@ -82,22 +82,22 @@ class Pipeline(Generic[Event]):
         self._ended.set()
 
     def push(self, event: Event) -> None:
-        """Let an event in."""
+        """Put an event in."""
         if self._subscription is None:
             self._subscribe()
         self._events.push(event)
 
     def complete(self) -> None:
-        """Let no more events in."""
+        """Accept no more events."""
         self._events.complete()
 
     async def drain(self) -> None:
-        """If the transformer is `sequential`, wait for the events that are in."""
+        """Wait for the events inside, if the transformer is `sequential`."""
         if isinstance(self._handled, DrainsOnClose):
             await self._ended.wait()
 
     def dispose(self) -> None:
-        """Cancel what is still in."""
+        """Cancel whatever is still inside."""
         if self._subscription is not None:
             self._subscription.dispose()
 

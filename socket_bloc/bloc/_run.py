@@ -72,7 +72,7 @@ class HandlerObservable(Observable[Event], Generic[Event, State]):
 
 
 class Phase(Enum):
-    """Whether a handler may emit, and if not, why."""
+    """Whether a handler may emit; if not, why."""
 
     RUNNING = auto()
     ENDED = auto()
@@ -115,7 +115,7 @@ class HandlerRun(DisposableBase, Emitter[State], Generic[Event, State]):
             task = context.run(self._call, handler)
         except Exception as error:
             self._end(error)
-        except BaseException:  # to be let through, but with nobody left waiting for this run
+        except BaseException:  # goes through, but must not leave the transformer waiting for this run
             self._end(None)
             raise
         else:
@@ -128,11 +128,11 @@ class HandlerRun(DisposableBase, Emitter[State], Generic[Event, State]):
 
     def __call__(self, state: State) -> None:
         if self._phase is Phase.RUNNING:
-            outside = current_run.set(None)  # a listener that closes the bloc is not this handler
+            token = current_run.set(None)  # a listener that closes the bloc is not this handler
             try:
                 self._handlers.emit(self._event, state)
             finally:
-                current_run.reset(outside)
+                current_run.reset(token)
         elif self._phase is Phase.ENDED:
             raise EmitterError(_EMIT_AFTER_END)
 
@@ -177,7 +177,7 @@ class HandlerRun(DisposableBase, Emitter[State], Generic[Event, State]):
         self.stop_emitting(Phase.DETACHED)
 
     def complete_early(self) -> None:
-        """Let the bloc close without waiting for this handler, which waits for the bloc to close."""
+        """Do not let the bloc wait for this handler, which waits for the bloc to close."""
         if self._task is not None:
             self._handlers.discard(self._task)
         self._complete()

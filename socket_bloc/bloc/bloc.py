@@ -1,10 +1,10 @@
-"""Blocs, and the observer that is notified of what happens in them.
+"""`Bloc`, its base class, and the observer of all blocs.
 
-An event takes this way, each part of it in a module of its own:
+The path of an event, each step but the first in a module of its own:
 
     add -> Inbox -> Pipeline -> transformer -> HandlerObservable -> HandlerRun -> handler -> stream
 
-The hooks, who is notified of them, and who calls them are one contract, and so they share this module.
+The hooks, who calls them, and who is notified are one contract, and so they share this module.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ class BlocBase(Generic[State]):
 
     @property
     def stream(self) -> Observable[State]:
-        """The states that come from now on; hot, without a replay. It completes when the bloc is closed.
+        """The states emitted from now on: hot, without replay; completes when the bloc is closed.
 
-        A listener is called at once by each `emit`, in the order of the states; where it raises, the
-        event loop's exception handler is told, and nobody else is affected.
+        Each `emit` calls the listeners at once, in the order of the states. What a listener raises goes
+        to the event loop's exception handler, and affects no other listener.
         """
         return self._states.observable
 
@@ -69,9 +69,9 @@ class BlocBase(Generic[State]):
         return self._closing is not None
 
     def emit(self, state: State) -> None:
-        """Set and publish a new state; one that equals the last one is dropped, but not the first.
+        """Set and publish a new state. A state that equals the current one is dropped, except the first.
 
-        Raises `BlocClosedError` after `close`, and what `on_change` raises; `on_error` is told of both.
+        Raises `BlocClosedError` after `close`, and what `on_change` raises; both are reported to `on_error`.
         """
         try:
             if self.is_closed:
@@ -83,21 +83,21 @@ class BlocBase(Generic[State]):
             raise
 
     def add_error(self, error: Exception) -> None:
-        """Report an error to `on_error`. It changes nothing else, and never raises."""
+        """Report an error to `on_error`. Changes nothing else, and never raises."""
         safely(self.on_error, error)
         safely(self._observer.on_error, self, error)
 
     def on_change(self, change: Change[State]) -> None:
-        """A new state is about to be set. Empty; to raise here refuses it."""
+        """Called before a new state is set. Does nothing; an override that raises rejects the state."""
 
     def on_error(self, error: Exception) -> None:
-        """A handler failed, or an error was added; its traceback is on it. Empty."""
+        """Called with the error, and its traceback, of a handler or of `add_error`. Does nothing."""
 
     def close(self) -> Awaitable[None]:
         """Close at once; await the result to know that nothing of the bloc is left.
 
-        The result is the same at each call. To cancel who awaits it does not stop the closing. A
-        subclass that has to clean up overrides `_close`.
+        Every call returns the same awaitable, and cancelling a task that awaits it does not stop the
+        closing. A subclass that has to clean up overrides `_close`.
         """
         if self._closing is None:
             task = self._bind_loop("close").create_task(self._close())
@@ -113,28 +113,28 @@ class BlocBase(Generic[State]):
         await self.close()
 
     async def wait_until_idle(self) -> None:
-        """Wait until no event waits and no handler is at work; a cubit always is idle."""
+        """Wait until no event is pending and no handler is running; a cubit is always idle."""
 
     async def _close(self) -> None:
-        """What `close` does, once; a subclass adds its own clean-up and awaits `super()._close()`.
+        """Do the work of `close`, once. An override adds its own clean-up and awaits `super()._close()`.
 
-        Before that call, events already added and handlers are still under way; after it, they have
-        ended, and the stream has completed.
+        Until that call, events are still pending and handlers still running; after it, they have ended,
+        and the stream has completed.
         """
         safely(self._observer.on_close, self)
         self._states.complete()
 
     def _release_current(self) -> None:
-        """Somebody is about to wait for the end of `close`."""
+        """Called before a task starts to wait for the end of `close`."""
 
     def _is_new(self, state: State) -> bool:
         return not (self._has_emitted and state == self._state)
 
     def _change(self, state: State) -> None:
-        self._tell_change(state)
+        self._notify_change(state)
         self._set(state)
 
-    def _tell_change(self, state: State) -> None:
+    def _notify_change(self, state: State) -> None:
         change = Change(current_state=self._state, next_state=state)
         self._observer.on_change(self, change)
         self.on_change(change)
@@ -145,7 +145,7 @@ class BlocBase(Generic[State]):
         self._states.push(state)
 
     def _bind_loop(self, method: str) -> asyncio.AbstractEventLoop:
-        """The running loop, which must be the same at each call."""
+        """Return the running loop. Raises `BlocError` unless it is the one of the first call."""
         loop = _running_loop()
         if loop is None or self._loop not in (None, loop):
             raise BlocError(
@@ -157,32 +157,32 @@ class BlocBase(Generic[State]):
 
 
 class BlocObserver:
-    """Is told what happens in each bloc that is made while this is `Bloc.observer`.
+    """Is notified of what happens in every bloc created while it is `Bloc.observer`.
 
-    Every method is empty here; override those of interest. Each comes before the bloc's own method of
-    that name, except for `on_error`, which comes after it. (Dart: `BlocObserver`)
+    The methods do nothing; override those of interest. Each is called before the bloc's own hook of that
+    name, except `on_error`, which is called after it. (Dart: `BlocObserver`)
     """
 
     def on_create(self, bloc: BlocBase[Any]) -> None:
-        """A bloc has been made; what its subclass sets up is not there yet."""
+        """Called when a bloc is created, before the `__init__` of its subclass goes on."""
 
     def on_event(self, bloc: Bloc[Any, Any], event: Any) -> None:
-        """An event is being added. To raise here refuses it."""
+        """Called when an event is added. Raising rejects the event."""
 
     def on_transition(self, bloc: Bloc[Any, Any], transition: Transition[Any, Any]) -> None:
-        """A handler emits a new state. To raise here refuses it, and fails the handler."""
+        """Called when a handler emits a new state. Raising rejects the state, and fails the handler."""
 
     def on_change(self, bloc: BlocBase[Any], change: Change[Any]) -> None:
-        """A new state is about to be set. To raise here refuses it."""
+        """Called before a new state is set. Raising rejects the state."""
 
     def on_error(self, bloc: BlocBase[Any], error: Exception) -> None:
-        """A handler failed, or an error was added; its traceback is on it."""
+        """Called with the error, and its traceback, of a handler or of `add_error`."""
 
     def on_done(self, bloc: Bloc[Any, Any], event: Any, error: Exception | None = None) -> None:
-        """A handler has ended; `error` is what it raised, None also where it was cancelled."""
+        """Called when a handler has ended. `error` is what it raised; None if it was cancelled."""
 
     def on_close(self, bloc: BlocBase[Any]) -> None:
-        """The bloc has come to rest; its stream completes next."""
+        """Called when no handler is left, before the stream completes."""
 
 
 class Bloc(BlocBase[State], Generic[Event, State]):
@@ -195,15 +195,15 @@ class Bloc(BlocBase[State], Generic[Event, State]):
     """
 
     observer: ClassVar[BlocObserver] = BlocObserver()
-    """Watches every bloc and cubit that is made from now on; set it on `Bloc` itself."""
+    """The observer of every bloc and cubit created from now on; set it on `Bloc` itself."""
 
     transformer: ClassVar[EventTransformer[Any]] = concurrent()
-    """What `on` takes where it is given none; set it on `Bloc`, or on a subclass."""
+    """The default transformer of `on`; set it on `Bloc` or on a subclass."""
 
     def __init__(self, initial_state: State) -> None:
-        self._pipelines = Pipelines(f"the events of {type(self).__name__}", self._fail_pipeline)
+        self._pipelines = Pipelines(f"the events of {type(self).__name__}", self._pipeline_failed)
         self._inbox = Inbox[Event](self._deliver)
-        self._handlers = RunningHandlers[Event, State](self._transition, self._handled)
+        self._handlers = RunningHandlers[Event, State](self._transition, self._handler_ended)
         super().__init__(initial_state)
 
     def on(
@@ -213,38 +213,44 @@ class Bloc(BlocBase[State], Generic[Event, State]):
         *,
         transformer: EventTransformer[E] | None = None,
     ) -> None:
-        """Register what handles the events of a type, and of its subclasses.
+        """Register a handler for the events of a type and of its subclasses.
 
-        Every handler whose type matches gets an event, in the order of registration.
+        An event goes to every handler whose type matches, in the order of registration.
 
-        Raises `DuplicateHandlerError` where the very type has a handler already.
+        Raises `DuplicateHandlerError` if this exact type has a handler already.
         """
         mapper = partial(HandlerObservable, self._handlers, handler)
         self._pipelines.register(event_type, transformer or type(self).transformer, mapper)
 
     def add(self, event: Event) -> None:
-        """Have an event handled, in a later turn of the loop; `on_event` is told of it here.
+        """Add an event, to be handled after this call, on the event loop; `on_event` is called here.
 
-        Raises `MissingHandlerError`, `BlocClosedError`, and what `on_event` raises; `on_error` is told of
-        the last two. Raises `BlocError` where the loop of this bloc does not run in this thread.
+        Raises `MissingHandlerError`, `BlocClosedError`, and what `on_event` raises; the last two are
+        reported to `on_error`. Raises `BlocError` if this thread does not run the loop of the bloc.
         """
         self._add(event)
 
     def on_event(self, event: Event) -> None:
-        """An event is being added. Empty; to raise here refuses it."""
+        """Called when an event is added. Does nothing; an override that raises rejects the event."""
 
     def on_transition(self, transition: Transition[Event, State]) -> None:
-        """A handler emits a new state. Empty; to raise here refuses it, and fails the handler."""
+        """Called when a handler emits a new state. Does nothing.
+
+        An override that raises rejects the state, and fails the handler.
+        """
 
     def on_done(self, event: Event, error: Exception | None = None) -> None:
-        """A handler has ended; `error` is what it raised, None also where it was cancelled. Empty."""
+        """Called when a handler has ended. Does nothing.
+
+        `error` is what the handler raised; None if it was cancelled.
+        """
 
     def close(self) -> Awaitable[None]:
         """Close at once; await the result to know that nothing of the bloc is left.
 
-        Events already added are still handled, as far as this needs no waiting: `sequential` handlers are
-        let run to their end, all others, and those that listen to a source, are cancelled. The handler
-        that calls this is neither cancelled nor heard any more.
+        Events already added are still delivered. `sequential` handlers run to their end; all others, and
+        those that listen to a source, are cancelled at their next await. A handler that calls this is not
+        cancelled, but what it emits afterwards is ignored.
         """
         closing = super().close()
         if run := self._handlers.current():
@@ -252,9 +258,9 @@ class Bloc(BlocBase[State], Generic[Event, State]):
         return closing
 
     async def wait_until_idle(self) -> None:
-        """Wait until no event waits and no handler is at work; a handler must not wait for this.
+        """Wait until no event is pending and no handler is running; a handler must not wait for this.
 
-        A bloc is also idle while a transformer holds an event back, as `debounce` does.
+        An event that a transformer holds back, as `debounce` does, is not pending.
         """
         if self._handlers.current():
             raise BlocError("A handler cannot wait until its own bloc is idle, since it is at work itself")
@@ -276,7 +282,7 @@ class Bloc(BlocBase[State], Generic[Event, State]):
             run.complete_early()
 
     def _add(self, event: Event, *, while_closing: bool = False) -> None:
-        """`add`; a subclass whose `_close` still has to take events in says `while_closing`."""
+        """Add an event; `while_closing` is for a subclass whose `_close` still accepts events."""
         self._bind_loop("add")
         if not self._pipelines.of(event):
             name = type(event).__name__
@@ -285,7 +291,7 @@ class Bloc(BlocBase[State], Generic[Event, State]):
                 f"Register one in __init__: self.on({name}, handler)"
             )
         try:
-            self._tell_event(event)
+            self._notify_event(event)
             if self.is_closed and not while_closing:
                 raise BlocClosedError(f"Cannot add new events after calling close on {type(self).__name__}")
         except Exception as error:
@@ -294,25 +300,25 @@ class Bloc(BlocBase[State], Generic[Event, State]):
         self._inbox.put(event)
 
     def _deliver(self, event: Event) -> None:
-        current_run.set(None)  # the handler that has added the event has no part in what follows
+        current_run.set(None)  # the event may have been added by a handler, which is not the caller here
         for pipeline in self._pipelines.of(event):
             pipeline.push(event)
 
     def _transition(self, event: Event, state: State) -> None:
         if self._is_new(state) and not self._states.is_completed:
-            self._tell_transition(event, state)
+            self._notify_transition(event, state)
             self._change(state)
 
-    def _tell_event(self, event: Event) -> None:
+    def _notify_event(self, event: Event) -> None:
         self._observer.on_event(self, event)
         self.on_event(event)
 
-    def _tell_transition(self, event: Event, state: State) -> None:
+    def _notify_transition(self, event: Event, state: State) -> None:
         transition = Transition(current_state=self._state, event=event, next_state=state)
         self._observer.on_transition(self, transition)
         self.on_transition(transition)
 
-    def _handled(self, event: Event, error: BaseException | None) -> None:
+    def _handler_ended(self, event: Event, error: BaseException | None) -> None:
         failure = error if isinstance(error, Exception) else None
         if failure is not None:
             self.add_error(failure)
@@ -321,9 +327,9 @@ class Bloc(BlocBase[State], Generic[Event, State]):
         if error is not None:
             report(f"the handler of {type(event).__name__} in {type(self).__name__} failed", error)
 
-    def _fail_pipeline(self, error: Exception) -> None:
+    def _pipeline_failed(self, error: Exception) -> None:
         self.add_error(error)
-        report(f"a transformer of {type(self).__name__} failed; it starts anew with the next event", error)
+        report(f"a transformer of {type(self).__name__} failed; it restarts with the next event", error)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -1,7 +1,7 @@
-"""A hot stream: what is pushed goes to all observers, in one order, whatever an observer does.
+"""A hot stream that delivers to all observers in the same order, whatever one of them does.
 
-An Rx `Subject` does not hold this: there, an observer that pushes makes the later ones see the newer
-item first, and one that raises starves them.
+An Rx `Subject` does not guarantee this: if an observer pushes, the later ones get the newer item first;
+if it raises, they get nothing.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ T = TypeVar("T")
 
 
 class _Mark(Enum):
-    END = "the end of the stream"
+    END = "completion"
 
 
 _END: Final = _Mark.END
 
 
 class Broadcast(Generic[T]):
-    """The inside of a stream; `observable` is its outside, into which nobody can push."""
+    """The producer's side of a stream; subscribers get its `observable`, into which they cannot push."""
 
     def __init__(self, name: str) -> None:
-        """`name` is what the report of a failing observer calls this stream."""
+        """`name` is how error reports call this stream if an observer fails."""
         self.observable: Observable[T] = Observable(self._subscribe)
         self.is_completed = False
         self._name = name
@@ -42,13 +42,13 @@ class Broadcast(Generic[T]):
         self._is_delivering = False
 
     def push(self, item: T) -> None:
-        """Give `item` to those who observe now; from inside an observer, after what went before."""
+        """Deliver an item to the current observers; from inside an observer, after the items before it."""
         if self._observers:
             self._waiting.append((item, self._observers))
             self._deliver()
 
     def complete(self) -> None:
-        """End the stream, after what went before; who subscribes from now on sees only the end."""
+        """Complete the stream, after the items before; later subscribers only see the completion."""
         self.is_completed = True
         self._waiting.append((_END, self._observers))
         self._observers = ()

@@ -1,4 +1,4 @@
-"""What a bloc raises to those who misuse it. What fails inside a handler goes to `on_error`."""
+"""The exceptions for using a bloc wrongly. What a handler raises is its own, and goes to `on_error`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = [
 
 
 class BlocError(RuntimeError):
-    """A bloc was not used as it must be; the message says what to do instead."""
+    """A bloc was used wrongly; the message says what to do instead."""
 
 
 class BlocClosedError(BlocError):
@@ -20,7 +20,7 @@ class BlocClosedError(BlocError):
 
 
 class MissingHandlerError(BlocError):
-    """An event was added for which no handler is registered."""
+    """No handler is registered for the type of an added event."""
 
 
 class DuplicateHandlerError(BlocError):
@@ -28,4 +28,4 @@ class DuplicateHandlerError(BlocError):
 
 
 class EmitterError(BlocError):
-    """A handler used its emitter after its own end, or ended while it still listened to a source."""
+    """A handler used its emitter after it had ended, or ended while it was listening to a source."""

@@ -1,4 +1,4 @@
-"""Several observers in place of one. The hooks are those of `BlocObserver`, in `bloc`."""
+"""An observer made of several. The hooks themselves are in `bloc`, with `BlocObserver`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["MultiBlocObserver"]
 
 
 class MultiBlocObserver(BlocObserver):
-    """Passes everything on to several observers, in their order. (Dart: `MultiBlocObserver`)"""
+    """Forwards every notification to several observers, in order. (Dart: `MultiBlocObserver`)"""
 
     def __init__(self, observers: Iterable[BlocObserver]) -> None:
         self.observers = tuple(observers)

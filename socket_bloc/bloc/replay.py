@@ -1,4 +1,4 @@
-"""Cubits and blocs that can go back to the states they had, and forth again."""
+"""Cubits and blocs with undo and redo."""
 
 from __future__ import annotations
 
@@ -17,48 +17,48 @@ State = TypeVar("State")
 
 
 class ReplayEvent:
-    """What the hooks of a `ReplayBloc` are told besides its own events."""
+    """The base of the two events that a `ReplayBloc` passes to its hooks, besides its own."""
 
 
 @dataclass(frozen=True)
 class Undo(ReplayEvent):
-    """The bloc goes back to the state before."""
+    """The bloc returns to the previous state."""
 
 
 @dataclass(frozen=True)
 class Redo(ReplayEvent):
-    """The bloc takes back an undo."""
+    """The bloc reverts an undo."""
 
 
 class _Replay(BlocBase[State]):
-    """Remembers states; a new one forgets those that were undone."""
+    """Keeps a history of states; a new state discards those that were undone."""
 
     def __init__(self, initial_state: State, *, limit: int | None = None) -> None:
-        """`limit` is how many states to remember; None remembers all, 0 none."""
+        """`limit` is the number of states to keep: None keeps all, 0 none."""
         self._undoable: deque[State] = deque(maxlen=limit)
         self._redoable: deque[State] = deque()
         super().__init__(initial_state)
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a state to go back to."""
+        """Whether there is a state to return to."""
         return bool(self._undoable)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an undo to take back."""
+        """Whether there is an undo to revert."""
         return bool(self._redoable)
 
     def undo(self) -> None:
-        """Go back to the state before; without one, do nothing. Raises what `emit` raises."""
+        """Return to the previous state, if any. Raises what `emit` raises."""
         self._replay(self._undoable, self._redoable, Undo())
 
     def redo(self) -> None:
-        """Take back the last undo; without one, do nothing. Raises what `emit` raises."""
+        """Revert the last undo, if any. Raises what `emit` raises."""
         self._replay(self._redoable, self._undoable, Redo())
 
     def clear_history(self) -> None:
-        """Forget all states but the current one."""
+        """Discard all states but the current one."""
         self._undoable.clear()
         self._redoable.clear()
 
@@ -72,25 +72,25 @@ class _Replay(BlocBase[State]):
             if self.is_closed:
                 raise BlocClosedError(f"Cannot replay states after calling close on {type(self).__name__}")
             if source:
-                self._tell_replay(event, source[-1])
-                self._tell_change(source[-1])
+                self._notify_replay(event, source[-1])
+                self._notify_change(source[-1])
                 target.append(self._state)
                 super()._set(source.pop())
         except Exception as error:
             self.add_error(error)
             raise
 
-    def _tell_replay(self, event: ReplayEvent, state: State) -> None:
-        """Only a bloc has hooks for this."""
+    def _notify_replay(self, event: ReplayEvent, state: State) -> None:
+        """Call the hooks for undo and redo, which only a bloc has."""
 
 
 class ReplayCubit(_Replay[State], Cubit[State]):
-    """A cubit with `undo` and `redo`, which are changes as any other. (Dart: `ReplayCubit`)"""
+    """A cubit with `undo` and `redo`, which are changes like any other. (Dart: `ReplayCubit`)"""
 
 
 class ReplayBloc(_Replay[State], Bloc[Event | ReplayEvent, State], Generic[Event, State]):
-    """A bloc with `undo` and `redo`, which act at once, and not by way of `add`. (Dart: `ReplayBloc`)"""
+    """A bloc with `undo` and `redo`, which act at once, not through `add`. (Dart: `ReplayBloc`)"""
 
-    def _tell_replay(self, event: ReplayEvent, state: State) -> None:
-        self._tell_event(event)
-        self._tell_transition(event, state)
+    def _notify_replay(self, event: ReplayEvent, state: State) -> None:
+        self._notify_event(event)
+        self._notify_transition(event, state)

@@ -1,4 +1,4 @@
-"""`bloc_test`: build a bloc, act on it, and compare its states with those expected. For any test runner."""
+"""`bloc_test` builds a bloc, acts on it, and compares its states to the expected ones; in any test runner."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from socket_bloc.bloc.observer import MultiBlocObserver
 __all__ = ["IDLE_TIMEOUT", "bloc_test"]
 
 IDLE_TIMEOUT: Final = 1.0
-"""Seconds that a bloc has to come to rest by itself."""
+"""Seconds that a bloc has to become idle by itself."""
 
 B = TypeVar("B", bound=BlocBase[Any])
 Expected: TypeAlias = Sequence[object] | Callable[[], Sequence[object] | Awaitable[Sequence[object]]]
@@ -32,23 +32,24 @@ async def bloc_test(
     verify: Callable[[B], object] | None = None,
     errors: Sequence[ExpectedError] | Callable[[], Sequence[ExpectedError]] | None = None,
 ) -> None:
-    """Test one bloc or cubit, from its making to its close. (Dart: `blocTest`)
+    """Test one bloc or cubit, from its creation to its close. (Dart: `blocTest`)
 
     Args:
-        build: Makes the bloc.
-        seed: A state, or a function that gives one: emitted before anything else, and not compared.
-        act: Is given the bloc to act on; may be async.
-        wait: Seconds to wait after `act`. If None, until no event waits and no handler is at work, but no
-            longer than `IDLE_TIMEOUT`: so a handler that listens to an endless source needs a `wait`.
-        skip: How many of the first states to leave out of the comparison.
-        expect: The states that the bloc emits until it has been closed, or a function that gives them,
-            which may be async. None compares nothing.
-        verify: Is given the closed bloc, after the comparison; may be async. To give False fails the test.
-        errors: What `on_error` is told, and what `act` raises, in this order: a type stands for any of its
-            instances. None fails the test where anything is raised that nobody handles.
+        build: Creates the bloc.
+        seed: A state, or a function that returns one: emitted before anything else, and not compared.
+        act: Called with the bloc, to act on it; may be async.
+        wait: Seconds to wait after `act`. If None, waits until no event is pending and no handler is
+            running, at most `IDLE_TIMEOUT`; so a handler that listens to an endless source needs a `wait`.
+        skip: The number of states to leave out at the start of the comparison.
+        expect: The states that the bloc emits until it has closed, or a function that returns them, which
+            may be async. None compares nothing.
+        verify: Called with the closed bloc, after the comparison; may be async. Returning False fails the
+            test.
+        errors: The errors that reach `on_error` or that `act` raises, in order; a type matches any of its
+            instances. If None, every unhandled error fails the test.
 
     Raises:
-        AssertionError: The states or the errors are not as expected; shows the difference.
+        AssertionError: The states or the errors differ from the expected ones; shows the difference.
     """
     states: list[object] = []
     hint = ""
@@ -60,36 +61,38 @@ async def bloc_test(
             bloc.stream.subscribe(states.append)
             if act is not None:
                 try:
-                    await _finish(act(bloc))
+                    await _awaited(act(bloc))
                 except Exception as error:
                     if errors is None:
                         raise
                     found.on_error(bloc, error)
             if wait is not None:
                 await asyncio.sleep(wait)
-            elif not await _has_come_to_rest(bloc):
+            elif not await _becomes_idle(bloc):
                 hint = f"\nThe bloc was still at work after {IDLE_TIMEOUT} s; say how long to `wait` for it."
         finally:
             await bloc.close()
-    found.raise_unhandled(but_not_told=errors is not None)
+    found.raise_unhandled(except_reported=errors is not None)
     if expect is not None:
-        expected = await _listed(expect)
+        expected = await _resolve(expect)
         actual = states[skip:]
         if expected != actual:
             raise AssertionError(f"the states are not as expected\n{_difference(expected, actual)}{hint}")
-    if verify is not None and await _finish(verify(bloc)) is False:
-        raise AssertionError("verify gave False")
+    if verify is not None and await _awaited(verify(bloc)) is False:
+        raise AssertionError("verify returned False")
     if errors is not None:
         expected = list(errors() if callable(errors) else errors)
-        if not _match(expected, found.told):
-            raise AssertionError(f"the errors are not as expected\n{_difference(expected, found.told)}{hint}")
+        if not _match(expected, found.reported):
+            raise AssertionError(
+                f"the errors are not as expected\n{_difference(expected, found.reported)}{hint}"
+            )
 
 
 class _Errors(BlocObserver):
-    """Collects the errors of all blocs, and those that nobody handles, for as long as it is entered."""
+    """Collects the reported errors of all blocs, and the unhandled ones, while it is entered."""
 
     def __init__(self) -> None:
-        self.told: list[Exception] = []
+        self.reported: list[Exception] = []
         self._unhandled: list[BaseException] = []
         self._loop = asyncio.get_running_loop()
 
@@ -105,13 +108,15 @@ class _Errors(BlocObserver):
         self._loop.set_exception_handler(self._handler)
 
     def on_error(self, bloc: BlocBase[Any], error: Exception) -> None:
-        if all(error is not other for other in self.told):  # `add` tells it, and then raises it in `act`
-            self.told.append(error)
+        if all(
+            error is not other for other in self.reported
+        ):  # `add` reports an error, and then raises it in `act`
+            self.reported.append(error)
 
-    def raise_unhandled(self, *, but_not_told: bool) -> None:
-        """Raise the first error that nobody handled; of those that `on_error` was told, only if asked to."""
+    def raise_unhandled(self, *, except_reported: bool) -> None:
+        """Raise the first unhandled error, except those reported to `on_error` if these are expected."""
         for error in self._unhandled:
-            if not (but_not_told and any(error is other for other in self.told)):
+            if not (except_reported and any(error is other for other in self.reported)):
                 raise error
 
     def _on_unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -122,7 +127,7 @@ class _Errors(BlocObserver):
             loop.default_exception_handler(context)
 
 
-async def _has_come_to_rest(bloc: BlocBase[Any]) -> bool:
+async def _becomes_idle(bloc: BlocBase[Any]) -> bool:
     try:
         async with asyncio.timeout(IDLE_TIMEOUT):
             await bloc.wait_until_idle()
@@ -131,17 +136,17 @@ async def _has_come_to_rest(bloc: BlocBase[Any]) -> bool:
     return True
 
 
-async def _finish(result: object) -> object:
+async def _awaited(result: object) -> object:
     return await result if inspect.isawaitable(result) else result
 
 
-async def _listed(expect: Expected) -> list[object]:
+async def _resolve(expect: Expected) -> list[object]:
     expected = expect() if callable(expect) else expect
     return list(await expected if isinstance(expected, Awaitable) else expected)
 
 
-def _match(expected: Sequence[ExpectedError], told: Sequence[Exception]) -> bool:
-    return len(expected) == len(told) and all(map(_matches, expected, told))
+def _match(expected: Sequence[ExpectedError], reported: Sequence[Exception]) -> bool:
+    return len(expected) == len(reported) and all(map(_matches, expected, reported))
 
 
 def _matches(expected: ExpectedError, error: Exception) -> bool:
@@ -151,7 +156,7 @@ def _matches(expected: ExpectedError, error: Exception) -> bool:
 
 
 def _difference(expected: Sequence[object], actual: Sequence[object]) -> str:
-    """Line by line: what is missing has a minus, what is too much a plus."""
+    """Compare line by line: a missing item has a minus, an unexpected one a plus."""
     wanted, found = ([_text(item) for item in items] for items in (expected, actual))
     if wanted == found:
         hint = "They look the same, but are not equal; compare by value, as a frozen dataclass does."

@@ -20,7 +20,7 @@ from socket_bloc.bloc import (
 )
 
 DONE = "done"
-"""Stands for the end of the stream in what `listen` collects."""
+"""Stands for the completion of the stream in what `listen` collects."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class CounterBloc(Bloc[CounterEvent, int]):
 
 
 class OneHandlerBloc(Bloc[Any, Any]):
-    """Has the given handler for everything."""
+    """Handles every event with the given handler."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class OneHandlerBloc(Bloc[Any, Any]):
 
 
 class Recorder(BlocObserver):
-    """Writes down which hook was called, with which arguments; the bloc's own hooks have a dot before."""
+    """Records each call of a hook with its arguments; those of the bloc's own hooks have a leading dot."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
@@ -103,7 +103,7 @@ class Recorder(BlocObserver):
 
 
 class HookedBloc(CounterBloc):
-    """Writes its own hooks into the recorder that watches it."""
+    """Records the calls of its own hooks with its observer."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -126,20 +126,20 @@ class HookedBloc(CounterBloc):
 
 
 def listen(bloc: BlocBase[Any]) -> list[Any]:
-    """What the bloc's stream gives from now on, with `DONE` at its end."""
+    """Return a list that collects what the stream emits from now on, with `DONE` at the completion."""
     heard: list[Any] = []
     bloc.stream.subscribe(heard.append, on_completed=lambda: heard.append(DONE))
     return heard
 
 
-async def turns(count: int = 3) -> None:
-    """Let the event loop turn; nothing here needs more than a few turns."""
+async def iterate_loop(count: int = 3) -> None:
+    """Let the event loop run a few iterations; nothing in these tests needs more."""
     for _ in range(count):
         await asyncio.sleep(0)
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, for which the loop has to turn and time to pass."""
+    """Wait for a condition that needs the loop to run, and time to pass."""
     async with asyncio.timeout(10):
         for _ in itertools.takewhile(lambda _: not condition(), itertools.count()):
             await asyncio.sleep(0.001)

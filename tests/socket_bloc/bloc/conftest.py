@@ -1,4 +1,4 @@
-"""`Bloc.observer` and `Bloc.transformer` are after each test what they were before it."""
+"""Restores `Bloc.observer` and `Bloc.transformer` after each test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.socket_bloc.bloc.blocs import Recorder
 
 @pytest.fixture(autouse=True)
 def what_belongs_to_the_class_is_restored() -> Iterator[None]:
-    """Let a test set the observer and the transformer of all blocs."""
+    """Allow a test to set the observer and the transformer of all blocs."""
     observer, transformer = Bloc.observer, Bloc.transformer
     yield
     Bloc.observer, Bloc.transformer = observer, transformer
@@ -20,6 +20,6 @@ def what_belongs_to_the_class_is_restored() -> Iterator[None]:
 
 @pytest.fixture
 def recorder() -> Recorder:
-    """The observer of the blocs that this test makes."""
+    """The observer of the blocs that this test creates."""
     Bloc.observer = Recorder()
     return Bloc.observer

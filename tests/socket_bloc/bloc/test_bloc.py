@@ -30,8 +30,8 @@ from tests.socket_bloc.bloc.blocs import (
     Increment,
     OneHandlerBloc,
     Recorder,
+    iterate_loop,
     listen,
-    turns,
 )
 
 
@@ -65,7 +65,9 @@ async def test_one_event_passes_all_hooks_in_order(recorder: Recorder) -> None:
     assert heard == [1, DONE]
 
 
-async def test_events_are_told_before_the_first_of_them_is_handled(recorder: Recorder) -> None:
+async def test_on_event_is_called_for_all_added_events_before_the_first_is_handled(
+    recorder: Recorder,
+) -> None:
     # Dart: bloc_test.dart
     bloc = OneHandlerBloc(lambda event, emit: emit("same"))
     for event in "abc":
@@ -98,7 +100,7 @@ async def test_an_event_is_not_handled_inside_add_but_soon_after(recorder: Recor
         bloc.add(Increment())
         assert bloc.state == 0
         assert recorder.names == ["on_create", "on_event"]
-        await turns(1)
+        await iterate_loop(1)
         assert bloc.state == 1
         assert len(recorder.of("on_transition")) == 1
 
@@ -136,7 +138,7 @@ async def test_emit_on_a_closed_bloc_raises_and_is_reported(recorder: Recorder) 
     ("emitted", "heard"),
     [([1, 2, 1, 1], [1, 2, 1]), ([0, 0, 1], [0, 1]), ([1, 1], [1]), ([0], [0])],
 )
-async def test_a_handler_s_state_that_equals_the_last_one_is_dropped_but_not_the_first(
+async def test_a_handler_s_state_that_equals_the_current_one_is_dropped_except_the_first(
     emitted: list[int], heard: list[int], recorder: Recorder
 ) -> None:
     # Dart: bloc_test.dart
@@ -152,7 +154,7 @@ async def test_a_handler_s_state_that_equals_the_last_one_is_dropped_but_not_the
     assert len(recorder.of("on_transition")) == len(heard)
 
 
-async def test_events_that_come_to_the_same_state_cause_one_transition() -> None:
+async def test_events_that_lead_to_the_same_state_cause_one_transition() -> None:
     # Dart: bloc_test.dart
     bloc = OneHandlerBloc(lambda event, emit: (emit(1), emit(1))[0])
     heard = listen(bloc)
@@ -217,7 +219,7 @@ async def test_a_handler_may_be_a_method_of_the_bloc() -> None:
         assert bloc.state == 3
 
 
-def test_the_hooks_of_an_observer_are_empty() -> None:
+def test_the_hooks_of_an_observer_do_nothing() -> None:
     # Dart: bloc_observer_test.dart
     class Watched(BlocObserver):
         pass
@@ -234,7 +236,7 @@ def test_the_hooks_of_an_observer_are_empty() -> None:
     watched.on_close(bloc)
 
 
-async def test_several_observers_are_each_told_once_in_their_order(loop_errors: list[Any]) -> None:
+async def test_several_observers_are_each_notified_once_in_order(loop_errors: list[Any]) -> None:
     # Dart: bloc_observer_test.dart
     order: list[tuple[str, str]] = []
 
@@ -264,7 +266,7 @@ async def test_several_observers_are_each_told_once_in_their_order(loop_errors: 
     loop_errors.clear()
 
 
-async def test_blocs_watch_the_observer_of_their_making(recorder: Recorder) -> None:
+async def test_a_bloc_notifies_the_observer_that_was_set_when_it_was_created(recorder: Recorder) -> None:
     bloc = CounterBloc()
     Bloc.observer = later = Recorder()
     bloc.add(Increment())
@@ -273,7 +275,7 @@ async def test_blocs_watch_the_observer_of_their_making(recorder: Recorder) -> N
     assert recorder.names[-1] == "on_close"
 
 
-def test_an_observer_is_told_of_a_bloc_that_it_can_read() -> None:
+def test_an_observer_can_read_the_state_of_a_bloc_that_is_being_created() -> None:
     seen: list[object] = []
 
     class Reading(BlocObserver):
@@ -285,7 +287,7 @@ def test_an_observer_is_told_of_a_bloc_that_it_can_read() -> None:
     assert seen == [(7, False, True)]
 
 
-async def test_idle_means_that_no_event_waits_and_no_handler_is_at_work() -> None:
+async def test_idle_means_that_no_event_is_pending_and_no_handler_is_running() -> None:
     gate = asyncio.Event()
 
     async def handler(event: str, emit: Emitter[str]) -> None:
@@ -298,7 +300,7 @@ async def test_idle_means_that_no_event_waits_and_no_handler_is_at_work() -> Non
     await bloc.wait_until_idle()
     bloc.add("first")
     idle = asyncio.ensure_future(bloc.wait_until_idle())
-    await turns(5)
+    await iterate_loop(5)
     assert not idle.done()
     gate.set()
     await idle

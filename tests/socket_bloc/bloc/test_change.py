@@ -35,13 +35,13 @@ def test_a_transition_does_not_equal_a_change() -> None:
     assert transition() != Change(current_state=0, next_state=1)
 
 
-def test_both_say_what_they_are() -> None:
+def test_both_show_their_values() -> None:
     # Dart: transition_test.dart
     assert str(Change(current_state=0, next_state=1)) == "Change(current_state=0, next_state=1)"
     assert str(transition()) == "Transition(current_state=0, event='inc', next_state=1)"
 
 
-def test_none_is_a_state_and_an_event_as_any_other() -> None:
+def test_none_is_a_state_and_an_event_like_any_other() -> None:
     # Dart: transition_test.dart
     nothing = transition(current_state=None, event=None, next_state=None)
     assert (nothing.current_state, nothing.event, nothing.next_state) == (None, None, None)
@@ -49,7 +49,7 @@ def test_none_is_a_state_and_an_event_as_any_other() -> None:
 
 
 @pytest.mark.parametrize("value", [Change(current_state=0, next_state=1), transition()])
-def test_neither_can_be_changed_or_given_its_values_by_position(value: Any) -> None:
+def test_both_are_frozen_and_take_keywords_only(value: Any) -> None:
     with pytest.raises(FrozenInstanceError):
         value.next_state = 5
     with pytest.raises(TypeError):

@@ -1,4 +1,4 @@
-"""Closing: what still lands, what is cancelled, and that nothing is left."""
+"""Closing: what is still handled, what is cancelled, and that nothing is left."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from tests.socket_bloc.bloc.blocs import (
     Increment,
     OneHandlerBloc,
     Recorder,
+    iterate_loop,
     listen,
-    turns,
 )
 
 Make = Callable[[], EventTransformer[Any]]
@@ -41,7 +41,7 @@ CANCELLING: list[Make] = [concurrent, droppable, restartable]
 
 
 class Gates:
-    """A handler that says when it begins and, once its event's gate is open, when it ends."""
+    """A handler that reports its start and, once the gate of its event is open, its end."""
 
     def __init__(self) -> None:
         self.opened: dict[Any, asyncio.Event] = {}
@@ -56,12 +56,12 @@ class Gates:
 
 
 def others() -> set[asyncio.Task[Any]]:
-    """The tasks beside the test's own."""
+    """All tasks except that of the test."""
     return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
 
 @pytest.mark.parametrize("transformer", TRANSFORMERS)
-async def test_events_already_added_still_land(transformer: Make) -> None:
+async def test_events_already_added_are_still_handled(transformer: Make) -> None:
     # Dart: bloc_test.dart
     bloc = OneHandlerBloc(lambda event, emit: emit(event), transformer())
     heard = listen(bloc)
@@ -72,7 +72,7 @@ async def test_events_already_added_still_land(transformer: Make) -> None:
 
 
 @pytest.mark.parametrize("transformer", TRANSFORMERS)
-async def test_a_bloc_that_had_no_event_closes_too(transformer: Make) -> None:
+async def test_a_bloc_without_events_closes(transformer: Make) -> None:
     bloc = OneHandlerBloc(lambda event, emit: emit(event), transformer())
     heard = listen(bloc)
     await asyncio.wait_for(bloc.close(), 5)
@@ -80,7 +80,7 @@ async def test_a_bloc_that_had_no_event_closes_too(transformer: Make) -> None:
 
 
 @pytest.mark.parametrize("transformer", [concurrent, restartable])
-async def test_what_an_async_handler_emits_before_its_first_await_still_lands(transformer: Make) -> None:
+async def test_what_an_async_handler_emits_before_its_first_await_is_still_set(transformer: Make) -> None:
     # Dart: bloc_test.dart
     bloc = OneHandlerBloc(Gates().handle, transformer())
     heard = listen(bloc)
@@ -90,19 +90,19 @@ async def test_what_an_async_handler_emits_before_its_first_await_still_lands(tr
     assert heard == ["a begins", "b begins", DONE]
 
 
-async def test_sequential_handlers_are_let_run_to_their_end(recorder: Recorder) -> None:
+async def test_sequential_handlers_run_to_their_end(recorder: Recorder) -> None:
     # Dart: bloc_test.dart
     gates = Gates()
     bloc = OneHandlerBloc(gates.handle, sequential())
     heard = listen(bloc)
     for event in "ab":
         bloc.add(event)
-    await turns()
+    await iterate_loop()
     closing = asyncio.ensure_future(bloc.close())
-    await turns()
+    await iterate_loop()
     assert (bloc.is_closed, heard) == (True, ["a begins"])
     gates.open("a")
-    await turns(5)
+    await iterate_loop(5)
     assert not closing.done()
     gates.open("b")
     await closing
@@ -113,14 +113,14 @@ async def test_sequential_handlers_are_let_run_to_their_end(recorder: Recorder) 
 
 
 @pytest.mark.parametrize("transformer", CANCELLING)
-async def test_other_handlers_in_flight_are_cancelled_without_an_error(
+async def test_other_running_handlers_are_cancelled_without_an_error(
     transformer: Make, recorder: Recorder
 ) -> None:
     # Dart: bloc_event_transformer_test.dart
     bloc = OneHandlerBloc(Gates().handle, transformer())
     heard = listen(bloc)
     bloc.add("a")
-    await turns()
+    await iterate_loop()
     await bloc.close()
     assert heard == ["a begins", DONE]
     assert recorder.of("on_done") == [(bloc, "a", None)]
@@ -128,18 +128,18 @@ async def test_other_handlers_in_flight_are_cancelled_without_an_error(
     assert others() == set()
 
 
-async def test_other_handlers_go_on_until_the_sequential_ones_have_ended() -> None:
+async def test_other_handlers_keep_running_until_the_sequential_ones_have_ended() -> None:
     gates = Gates()
     bloc = OneHandlerBloc(gates.handle)
     bloc.on(int, gates.handle, transformer=sequential())
     heard = listen(bloc)
     bloc.add("concurrent")
     bloc.add(1)
-    await turns()
+    await iterate_loop()
     heard.clear()
     bloc.close()
     gates.open("concurrent")
-    await turns(5)
+    await iterate_loop(5)
     assert heard == ["concurrent ends"]
     gates.open(1)
     await bloc.close()
@@ -158,7 +158,7 @@ async def test_a_cancelled_handler_may_clean_up_before_the_close_is_done() -> No
 
     bloc = OneHandlerBloc(handler)
     bloc.add("go")
-    await turns()
+    await iterate_loop()
     await bloc.close()
     assert cleaned == ["go"]
 
@@ -169,7 +169,7 @@ async def test_a_handler_that_listens_to_a_source_is_cancelled(transformer: Make
     bloc = OneHandlerBloc(lambda event, emit: emit.for_each(source, on_data=lambda item: item), transformer())
     heard = listen(bloc)
     bloc.add("go")
-    await turns()
+    await iterate_loop()
     source.on_next(1)
     await asyncio.wait_for(bloc.close(), 5)
     source.on_next(2)
@@ -197,7 +197,7 @@ async def test_a_handler_that_would_wait_for_a_source_while_its_bloc_closes_is_c
     assert heard == ["a begins", "a ends", "b begins", "b ends", DONE]
 
 
-async def test_a_source_that_speaks_while_the_bloc_closes_does_no_harm() -> None:
+async def test_a_source_that_emits_while_the_bloc_closes_does_no_harm() -> None:
     # Dart: bloc_test.dart
     source: Subject[int] = Subject()
 
@@ -217,7 +217,7 @@ async def test_a_source_that_speaks_while_the_bloc_closes_does_no_harm() -> None
     bloc = Watching()
     heard = listen(bloc)
     bloc.add("watch")
-    await turns()
+    await iterate_loop()
     source.on_next(1)
     closing = bloc.close()
     source.on_next(2)
@@ -226,7 +226,7 @@ async def test_a_source_that_speaks_while_the_bloc_closes_does_no_harm() -> None
     assert heard == [1, DONE]
 
 
-async def test_an_event_that_a_debounce_holds_back_still_lands() -> None:
+async def test_an_event_that_a_debounce_holds_back_is_still_handled() -> None:
     bloc = OneHandlerBloc(lambda event, emit: emit(event), debounce(60))
     heard = listen(bloc)
     bloc.add(1)
@@ -235,7 +235,9 @@ async def test_an_event_that_a_debounce_holds_back_still_lands() -> None:
     assert heard == [2, DONE]
 
 
-async def test_close_gives_the_same_to_each_caller_and_tells_of_it_once(recorder: Recorder) -> None:
+async def test_every_close_returns_the_same_awaitable_and_the_observer_is_notified_once(
+    recorder: Recorder,
+) -> None:
     # Dart: bloc_test.dart
     bloc = CounterBloc()
     closing = bloc.close()
@@ -246,20 +248,20 @@ async def test_close_gives_the_same_to_each_caller_and_tells_of_it_once(recorder
     assert recorder.names == ["on_create", "on_close"]
 
 
-async def test_cancelling_one_who_waits_disturbs_nobody_else() -> None:
+async def test_cancelling_one_waiter_affects_no_other() -> None:
     gates = Gates()
     bloc = OneHandlerBloc(gates.handle, sequential())
     heard = listen(bloc)
     bloc.add("a")
-    await turns()
+    await iterate_loop()
 
     async def wait() -> None:
         await bloc.close()
 
     impatient, patient = asyncio.create_task(wait()), asyncio.create_task(wait())
-    await turns()
+    await iterate_loop()
     impatient.cancel()
-    await turns()
+    await iterate_loop()
     assert impatient.cancelled()
     assert not patient.done()
     gates.open("a")
@@ -276,28 +278,28 @@ async def test_cancelling_the_task_that_added_an_event_does_not_cancel_its_handl
         await asyncio.Event().wait()
 
     task = asyncio.create_task(caller())
-    await turns()
+    await iterate_loop()
     task.cancel()
-    await turns()
+    await iterate_loop()
     gates.open("a")
     await bloc.wait_until_idle()
     assert bloc.state == "a ends"
     await bloc.close()
 
 
-async def test_a_close_that_nobody_awaits_comes_to_its_end() -> None:
+async def test_a_close_that_nobody_awaits_finishes() -> None:
     bloc = CounterBloc()
     heard = listen(bloc)
     bloc.add(Increment())
     bloc.close()
     bloc = None
     gc.collect()
-    await turns(5)
+    await iterate_loop(5)
     assert heard == [1, DONE]
     assert others() == set()
 
 
-async def test_the_stream_ends_after_the_observer_was_told(recorder: Recorder) -> None:
+async def test_the_stream_completes_after_the_observer_was_notified(recorder: Recorder) -> None:
     bloc = CounterBloc()
     bloc.stream.subscribe(on_completed=lambda: recorder.calls.append(("end of stream",)))
     await bloc.close()
@@ -305,7 +307,7 @@ async def test_the_stream_ends_after_the_observer_was_told(recorder: Recorder) -
 
 
 @pytest.mark.parametrize("transformer", TRANSFORMERS)
-async def test_a_plain_handler_may_close_its_bloc_and_is_no_longer_heard(
+async def test_a_plain_handler_may_close_its_bloc_and_what_it_emits_afterwards_is_ignored(
     transformer: Make, recorder: Recorder
 ) -> None:
     def handler(event: str, emit: Emitter[str]) -> None:
@@ -319,7 +321,7 @@ async def test_a_plain_handler_may_close_its_bloc_and_is_no_longer_heard(
     bloc = OneHandlerBloc(handler, transformer())
     heard = listen(bloc)
     bloc.add("go")
-    await turns()
+    await iterate_loop()
     await asyncio.wait_for(bloc.close(), 5)
     assert heard == ["before", DONE]
     assert recorder.of("on_done") == [(bloc, "go", None)]
@@ -350,9 +352,9 @@ async def test_an_async_handler_may_wait_for_the_close_of_its_bloc(
     bloc = OneHandlerBloc(handler, transformer())
     heard = listen(bloc)
     bloc.add("go")
-    await turns(10)
+    await iterate_loop(10)
     await asyncio.wait_for(bloc.close(), 5)
-    await turns()
+    await iterate_loop()
     assert heard == ["before", DONE]
     assert ended == ["go"]
     assert recorder.of("on_done") == [(bloc, "go", None)]
@@ -360,7 +362,9 @@ async def test_an_async_handler_may_wait_for_the_close_of_its_bloc(
 
 
 @pytest.mark.parametrize("transformer", TRANSFORMERS)
-async def test_an_async_handler_that_closes_its_bloc_and_goes_on_is_waited_for(transformer: Make) -> None:
+async def test_the_close_waits_for_an_async_handler_that_has_closed_its_bloc_and_goes_on(
+    transformer: Make,
+) -> None:
     ended: list[str] = []
 
     async def handler(event: str, emit: Emitter[str]) -> None:
@@ -372,13 +376,13 @@ async def test_an_async_handler_that_closes_its_bloc_and_goes_on_is_waited_for(t
     bloc = OneHandlerBloc(handler, transformer())
     heard = listen(bloc)
     bloc.add("go")
-    await turns()
+    await iterate_loop()
     await bloc.close()
     assert ended == ["go"]
     assert heard == [DONE]
 
 
-async def test_sequential_events_that_follow_the_one_that_closes_still_land() -> None:
+async def test_sequential_events_after_the_one_that_closes_are_still_handled() -> None:
     async def handler(event: str, emit: Emitter[str]) -> None:
         if event == "close":
             await bloc.close()
@@ -388,12 +392,12 @@ async def test_sequential_events_that_follow_the_one_that_closes_still_land() ->
     heard = listen(bloc)
     for event in ("a", "close", "b"):
         bloc.add(event)
-    await turns(10)
+    await iterate_loop(10)
     await asyncio.wait_for(bloc.close(), 5)
     assert heard == ["a", "b", DONE]
 
 
-async def test_a_handler_of_another_bloc_that_waits_for_the_close_is_still_heard() -> None:
+async def test_a_handler_of_another_bloc_that_waits_for_the_close_can_still_emit() -> None:
     inner = CounterBloc()
 
     async def handler(event: str, emit: Emitter[str]) -> None:
@@ -422,7 +426,7 @@ async def test_a_listener_that_closes_the_bloc_does_not_silence_the_handler() ->
     closers: list[asyncio.Task[None]] = []
     bloc.stream.subscribe(lambda state: closers.append(asyncio.create_task(close())))
     bloc.add("go")
-    await turns()
+    await iterate_loop()
     await asyncio.gather(*closers)
     assert heard == ["first", "second", DONE]
 
@@ -443,12 +447,12 @@ async def test_a_hook_of_another_event_that_closes_the_bloc_does_not_silence_the
     bloc.on(str, lambda event, emit: None)
     heard = listen(bloc)
     bloc.add("first")
-    await turns(5)
+    await iterate_loop(5)
     await bloc.close()
     assert heard == ["still heard", DONE]
 
 
-async def test_a_handler_may_close_its_bloc_by_what_a_source_says() -> None:
+async def test_a_handler_may_close_its_bloc_from_a_callback_of_a_source() -> None:
     source: Subject[str] = Subject()
 
     async def handler(event: str, emit: Emitter[str]) -> None:
@@ -459,7 +463,7 @@ async def test_a_handler_may_close_its_bloc_by_what_a_source_says() -> None:
     bloc = OneHandlerBloc(handler, sequential())
     heard = listen(bloc)
     bloc.add("go")
-    await turns(10)
+    await iterate_loop(10)
     await asyncio.wait_for(bloc.close(), 5)
     assert source.observers == []
     assert heard == [DONE]
@@ -487,7 +491,7 @@ async def test_what_a_handler_emits_after_the_close_cancelled_it_is_ignored() ->
     bloc = OneHandlerBloc(handler)
     heard = listen(bloc)
     bloc.add("go")
-    await turns()
+    await iterate_loop()
     await bloc.close()
     assert heard == [DONE]
     assert bloc.state == 0
@@ -511,7 +515,7 @@ async def test_a_subclass_may_clean_up_before_and_after_the_handlers_end(recorde
     assert recorder.names[-2:] == ["on_close", "cleaned up"]
 
 
-async def test_what_the_clean_up_of_a_subclass_raises_is_raised_to_each_who_awaits() -> None:
+async def test_what_the_clean_up_of_a_subclass_raises_is_raised_to_every_waiter() -> None:
     class Clumsy(CounterCubit):
         async def _close(self) -> None:
             try:
@@ -548,12 +552,12 @@ async def test_a_closed_bloc_can_be_collected(transformer: Make, is_async: bool)
     await bloc.close()
     alive = weakref.ref(bloc)
     del bloc
-    await turns()
+    await iterate_loop()
     gc.collect()
     assert alive() is None
 
 
-async def test_an_event_that_is_added_by_the_last_handlers_is_refused() -> None:
+async def test_an_event_added_by_the_last_handlers_is_rejected() -> None:
     refused: list[BlocClosedError] = []
 
     def handler(event: CounterEvent, emit: Emitter[int]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from socket_bloc.bloc import Bloc, BlocClosedError, BlocError, Change, Cubit
-from tests.socket_bloc.bloc.blocs import DONE, CounterCubit, Recorder, listen, turns
+from tests.socket_bloc.bloc.blocs import DONE, CounterCubit, Recorder, iterate_loop, listen
 
 
 class OwnHooksCubit(CounterCubit):
@@ -28,7 +28,7 @@ def change(current: Any, following: Any) -> Change[Any]:
     return Change(current_state=current, next_state=following)
 
 
-def test_the_observer_is_told_once_of_each_new_cubit(recorder: Recorder) -> None:
+def test_the_observer_is_notified_once_of_each_new_cubit(recorder: Recorder) -> None:
     # Dart: cubit_test.dart
     cubit = CounterCubit()
     assert recorder.calls == [("on_create", cubit)]
@@ -47,7 +47,7 @@ async def test_closing_without_an_emit_changes_nothing(recorder: Recorder) -> No
     assert recorder.names == ["on_create", "on_close"]
 
 
-def test_both_hooks_are_told_of_each_change_once(recorder: Recorder) -> None:
+def test_both_hooks_are_called_once_for_each_change(recorder: Recorder) -> None:
     # Dart: cubit_test.dart
     cubit = OwnHooksCubit()
     cubit.increment()
@@ -56,7 +56,7 @@ def test_both_hooks_are_told_of_each_change_once(recorder: Recorder) -> None:
     assert recorder.of("on_change") == [(cubit, change(0, 1)), (cubit, change(1, 2))]
 
 
-def test_the_change_is_told_before_the_state_is_set() -> None:
+def test_on_change_is_called_before_the_state_is_set() -> None:
     seen: list[int] = []
 
     class Looking(CounterCubit):
@@ -69,7 +69,7 @@ def test_the_change_is_told_before_the_state_is_set() -> None:
     assert cubit.state == 1
 
 
-async def test_a_listener_gets_the_states_and_the_end() -> None:
+async def test_a_listener_gets_the_states_and_the_completion() -> None:
     # Dart: cubit_test.dart
     cubit = CounterCubit()
     heard = listen(cubit)
@@ -87,7 +87,7 @@ async def test_a_listener_gets_the_states_and_the_end() -> None:
         ([1, 2, 1, 1], [1, 2, 1]),
     ],
 )
-def test_a_state_that_equals_the_last_one_is_dropped_but_not_the_first(
+def test_a_state_that_equals_the_current_one_is_dropped_except_the_first(
     emitted: list[int], heard: list[int]
 ) -> None:
     # Dart: cubit_test.dart
@@ -98,7 +98,7 @@ def test_a_state_that_equals_the_last_one_is_dropped_but_not_the_first(
     assert states == heard
 
 
-async def test_a_listener_of_a_silent_cubit_gets_only_the_end() -> None:
+async def test_a_listener_of_a_silent_cubit_gets_only_the_completion() -> None:
     # Dart: cubit_test.dart
     cubit = CounterCubit()
     heard = listen(cubit)
@@ -114,7 +114,7 @@ def test_every_listener_gets_every_state() -> None:
     assert first == second == [1]
 
 
-def test_a_listener_gets_only_what_comes_after_it_has_subscribed() -> None:
+def test_a_listener_gets_only_what_is_emitted_after_it_subscribed() -> None:
     # Dart: cubit_test.dart
     cubit = CounterCubit()
     cubit.increment()
@@ -147,11 +147,11 @@ async def test_emit_raises_at_once_after_a_close_that_nobody_awaits(recorder: Re
         cubit.increment()
     assert cubit.state == 1
     assert recorder.of("on_error") == [(cubit, raised.value)]
-    await turns()
+    await iterate_loop()
     assert heard == [1, DONE]
 
 
-async def test_add_error_tells_both_hooks_and_changes_nothing_else(recorder: Recorder) -> None:
+async def test_add_error_calls_both_hooks_and_changes_nothing_else(recorder: Recorder) -> None:
     # Dart: cubit_test.dart
     cubit = OwnHooksCubit()
     heard = listen(cubit)
@@ -162,7 +162,7 @@ async def test_add_error_tells_both_hooks_and_changes_nothing_else(recorder: Rec
     assert (cubit.state, cubit.is_closed, heard) == (0, False, [])
 
 
-async def test_the_observer_is_told_once_of_the_close(recorder: Recorder) -> None:
+async def test_the_observer_is_notified_once_of_the_close(recorder: Recorder) -> None:
     # Dart: cubit_test.dart
     cubit = CounterCubit()
     await cubit.close()
@@ -170,7 +170,7 @@ async def test_the_observer_is_told_once_of_the_close(recorder: Recorder) -> Non
     assert recorder.of("on_close") == [(cubit,)]
 
 
-async def test_who_subscribes_after_the_close_gets_the_end_at_once() -> None:
+async def test_a_subscriber_after_the_close_gets_the_completion_at_once() -> None:
     # Dart: cubit_test.dart
     cubit = CounterCubit()
     cubit.increment()
@@ -201,7 +201,7 @@ async def test_async_with_closes_on_exit_also_when_the_body_raises() -> None:
     assert heard == [DONE]
 
 
-def test_without_a_loop_a_cubit_can_be_made_emitted_to_and_listened_to_but_not_closed() -> None:
+def test_without_a_loop_a_cubit_can_be_created_and_can_emit_but_cannot_be_closed() -> None:
     cubit = CounterCubit()
     heard = listen(cubit)
     cubit.increment()
@@ -211,7 +211,7 @@ def test_without_a_loop_a_cubit_can_be_made_emitted_to_and_listened_to_but_not_c
     assert not cubit.is_closed
 
 
-def test_without_a_loop_a_listener_that_raises_ends_up_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_loop_what_a_listener_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     cubit = CounterCubit()
     error = ValueError("listener")
 
@@ -227,7 +227,7 @@ def test_without_a_loop_a_listener_that_raises_ends_up_in_the_log(caplog: pytest
     ]
 
 
-def test_an_on_change_that_raises_refuses_the_state(recorder: Recorder) -> None:
+def test_an_on_change_that_raises_rejects_the_state(recorder: Recorder) -> None:
     error = ValueError("refused")
 
     class Refusing(CounterCubit):
@@ -243,7 +243,7 @@ def test_an_on_change_that_raises_refuses_the_state(recorder: Recorder) -> None:
     assert recorder.of("on_error") == [(cubit, error)]
 
 
-def test_a_state_that_cannot_be_compared_is_refused(recorder: Recorder) -> None:
+def test_a_state_that_cannot_be_compared_is_rejected(recorder: Recorder) -> None:
     class Vague:
         def __eq__(self, other: object) -> bool:
             raise TypeError("neither equal nor different")
@@ -266,7 +266,7 @@ def test_a_state_may_be_none() -> None:
     assert heard == [None]
 
 
-def test_the_observer_is_the_one_of_the_making(recorder: Recorder) -> None:
+def test_a_cubit_notifies_the_observer_that_was_set_when_it_was_created(recorder: Recorder) -> None:
     cubit = CounterCubit()
     Bloc.observer = later = Recorder()
     cubit.increment()

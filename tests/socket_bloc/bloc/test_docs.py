@@ -25,7 +25,7 @@ def snippets() -> list[CodeType]:
     return compiled
 
 
-async def test_every_example_of_the_page_on_blocs_does_what_it_says() -> None:
+async def test_every_example_in_the_documentation_works() -> None:
     namespace: dict[str, Any] = {"__name__": "example"}
     examples = snippets()
     for example in examples:

@@ -12,7 +12,7 @@ import reactivex as rx
 from reactivex.subject import Subject
 
 from socket_bloc.bloc import Emitter, EmitterError, restartable
-from tests.socket_bloc.bloc.blocs import DONE, OneHandlerBloc, Recorder, listen, turns, until
+from tests.socket_bloc.bloc.blocs import DONE, OneHandlerBloc, Recorder, iterate_loop, listen, until
 
 
 async def one_two_three() -> AsyncIterator[int]:
@@ -42,7 +42,7 @@ FAILING = [
 
 
 async def run(handler: Callable[[Any, Emitter[Any]], Any]) -> list[Any]:
-    """What a bloc with this handler emits for one event."""
+    """Return what a bloc with this handler emits for one event."""
     bloc = OneHandlerBloc(handler)
     heard = listen(bloc)
     bloc.add("go")
@@ -53,7 +53,7 @@ async def run(handler: Callable[[Any, Emitter[Any]], Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("source", SOURCES)
-async def test_for_each_emits_what_it_makes_of_each_item_and_ends_with_the_source(source: Any) -> None:
+async def test_for_each_emits_a_state_for_each_item_and_ends_with_the_source(source: Any) -> None:
     # Dart: bloc_test.dart
     async def handler(event: str, emit: Emitter[Any]) -> None:
         await emit.for_each(source(), on_data=lambda item: item * 10)
@@ -72,13 +72,13 @@ async def test_on_each_calls_back_with_each_item_and_ends_with_the_source(source
     assert await run(handler) == ["item 1", "item 2", "item 3", "after"]
 
 
-async def test_a_handler_may_return_what_for_each_gives() -> None:
+async def test_a_handler_may_return_the_awaitable_of_for_each() -> None:
     # Dart: bloc_test.dart
     assert await run(lambda event, emit: emit.for_each(observable(), on_data=lambda item: item)) == [1, 2, 3]
 
 
 @pytest.mark.parametrize("failing", FAILING)
-async def test_for_each_with_on_error_ends_with_the_state_made_of_the_error(failing: Any) -> None:
+async def test_for_each_with_on_error_ends_with_the_state_for_the_error(failing: Any) -> None:
     # Dart: bloc_test.dart
     async def handler(event: str, emit: Emitter[Any]) -> None:
         await emit.for_each(failing(ValueError("lost")), on_data=lambda item: item, on_error=str)
@@ -88,7 +88,7 @@ async def test_for_each_with_on_error_ends_with_the_state_made_of_the_error(fail
 
 
 @pytest.mark.parametrize("failing", FAILING)
-async def test_on_each_with_on_error_is_told_of_the_error_and_returns(failing: Any) -> None:
+async def test_on_each_with_on_error_calls_it_with_the_error_and_returns(failing: Any) -> None:
     # Dart: bloc_test.dart
     async def handler(event: str, emit: Emitter[Any]) -> None:
         await emit.on_each(failing(ValueError("lost")), on_data=emit, on_error=lambda error: emit(str(error)))
@@ -113,7 +113,7 @@ async def test_without_on_error_the_error_is_raised_where_the_handler_awaits(
 
 
 @pytest.mark.parametrize("failing", FAILING)
-async def test_an_error_of_a_source_that_nobody_catches_fails_the_handler(
+async def test_an_uncaught_error_of_a_source_fails_the_handler(
     failing: Any, recorder: Recorder, loop_errors: list[dict[str, Any]]
 ) -> None:
     # Dart: bloc_test.dart
@@ -183,13 +183,13 @@ async def test_an_async_generator_is_closed_when_its_handler_is_cancelled() -> N
 
     bloc = OneHandlerBloc(lambda event, emit: emit.for_each(endless(), on_data=lambda item: item))
     bloc.add("go")
-    await turns()
+    await iterate_loop()
     assert bloc.state == 1
     await bloc.close()
     assert closed == ["closed"]
 
 
-async def test_a_source_that_is_neither_observable_nor_iterable_is_refused(
+async def test_a_source_that_is_neither_observable_nor_iterable_is_rejected(
     loop_errors: list[dict[str, Any]],
 ) -> None:
     source: Any = [1, 2, 3]
@@ -218,7 +218,7 @@ async def test_a_source_that_is_not_awaited_fails_the_handler(
     assert isinstance(error, EmitterError)
     assert "left pending subscriptions behind" in str(error)
     assert recorder.of("on_error") == [(bloc, error)]
-    await turns()
+    await iterate_loop()
     assert source.observers == []
     await bloc.close()
     assert [context["exception"] for context in loop_errors] == [error]
@@ -238,7 +238,7 @@ async def test_a_source_that_has_ended_need_not_be_awaited(recorder: Recorder) -
     assert recorder.of("on_error") == []
 
 
-async def test_a_source_that_takes_no_time_has_ended_when_the_call_returns() -> None:
+async def test_a_synchronous_source_has_ended_when_the_call_returns() -> None:
     def handler(event: str, emit: Emitter[Any]) -> None:
         emit.for_each(observable(), on_data=lambda item: item)
         emit("after")
@@ -246,14 +246,14 @@ async def test_a_source_that_takes_no_time_has_ended_when_the_call_returns() -> 
     assert await run(handler) == [1, 2, 3, "after"]
 
 
-async def test_a_source_that_never_pauses_leaves_the_loop_its_turns() -> None:
+async def test_a_source_that_never_pauses_does_not_block_the_loop() -> None:
     bloc = OneHandlerBloc(lambda event, emit: emit.for_each(rx.interval(0), on_data=lambda tick: tick))
     bloc.add("go")
     await until(lambda: bloc.state > 10)
     await bloc.close()
 
 
-async def test_a_source_is_subscribed_to_at_the_call_and_not_at_the_await() -> None:
+async def test_a_source_is_subscribed_to_by_the_call_and_not_by_the_await() -> None:
     source: Subject[int] = Subject()
 
     async def handler(event: str, emit: Emitter[Any]) -> None:
@@ -279,7 +279,7 @@ async def test_a_handler_may_listen_to_several_sources_at_once() -> None:
     bloc = OneHandlerBloc(handler)
     heard = listen(bloc)
     bloc.add("go")
-    await turns()
+    await iterate_loop()
     second.on_next("a")
     first.on_next("b")
     first.on_completed()
@@ -290,7 +290,7 @@ async def test_a_handler_may_listen_to_several_sources_at_once() -> None:
     assert heard == ["second a", "first b", "second c", "both", DONE]
 
 
-async def test_a_handler_may_give_up_a_source_after_a_time() -> None:
+async def test_a_handler_may_stop_listening_after_a_timeout() -> None:
     source: Subject[int] = Subject()
 
     async def handler(event: str, emit: Emitter[Any]) -> None:
@@ -305,7 +305,7 @@ async def test_a_handler_may_give_up_a_source_after_a_time() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, 0.001])
-async def test_the_time_of_a_source_passes_on_the_loop_and_not_on_a_thread(seconds: float) -> None:
+async def test_the_timers_of_a_source_run_on_the_loop_and_not_on_a_thread(seconds: float) -> None:
     threads: set[int] = set()
 
     async def handler(event: str, emit: Emitter[Any]) -> None:
@@ -316,14 +316,14 @@ async def test_the_time_of_a_source_passes_on_the_loop_and_not_on_a_thread(secon
     assert threads == {threading.get_ident()}
 
 
-async def test_a_handler_that_listens_and_is_started_again_is_heard_once() -> None:
+async def test_a_listening_handler_that_is_restarted_emits_each_state_once() -> None:
     # Dart: bloc_test.dart
     source: Subject[int] = Subject()
     bloc = OneHandlerBloc(lambda event, emit: emit.for_each(source, on_data=lambda item: item), restartable())
     heard = listen(bloc)
     bloc.add("go")
     bloc.add("go")
-    await turns()
+    await iterate_loop()
     assert len(source.observers) == 1
     for item in range(5):
         source.on_next(item)
@@ -331,7 +331,7 @@ async def test_a_handler_that_listens_and_is_started_again_is_heard_once() -> No
     assert heard == [0, 1, 2, 3, 4, DONE]
 
 
-async def test_what_a_restarted_handler_s_late_callbacks_emit_is_dropped() -> None:
+async def test_what_late_callbacks_of_a_restarted_handler_emit_is_ignored() -> None:
     # Dart: bloc_test.dart
     sources = {name: Subject[int]() for name in ("first", "second")}
     late: list[Callable[[], None]] = []
@@ -342,10 +342,10 @@ async def test_what_a_restarted_handler_s_late_callbacks_emit_is_dropped() -> No
     bloc = OneHandlerBloc(handler, restartable())
     heard = listen(bloc)
     bloc.add("first")
-    await turns()
+    await iterate_loop()
     sources["first"].on_next(1)
     bloc.add("second")
-    await turns()
+    await iterate_loop()
     sources["second"].on_next(2)
     for callback in late:
         callback()
@@ -368,7 +368,7 @@ async def test_a_late_callback_can_ask_whether_its_handler_is_done() -> None:
 
 
 @pytest.mark.parametrize("use", ["emit", "for_each", "on_each"])
-async def test_the_emitter_must_not_be_used_after_the_handler_s_end(use: str, recorder: Recorder) -> None:
+async def test_using_the_emitter_after_the_handler_has_ended_raises(use: str, recorder: Recorder) -> None:
     # Dart: bloc_test.dart
     emitters: list[Emitter[Any]] = []
     bloc = OneHandlerBloc(lambda event, emit: emitters.append(emit))
@@ -396,9 +396,9 @@ async def test_what_is_emitted_after_a_cancellation_is_ignored() -> None:
     bloc = OneHandlerBloc(handler, restartable())
     heard = listen(bloc)
     bloc.add("first")
-    await turns()
+    await iterate_loop()
     bloc.add("second")
-    await turns()
+    await iterate_loop()
     assert [emit.is_done for emit in emitters] == [True, False]
     emitters[0]("after its end")
     with pytest.raises(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""What fails inside a bloc: who is told of it, and that everything else goes on."""
+"""Failures inside a bloc: where they are reported, and that everything else goes on."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def test_after_a_handler_has_failed_the_next_event_is_handled(
     loop_errors.clear()
 
 
-async def test_an_on_transition_that_raises_refuses_the_state_and_fails_the_handler(
+async def test_an_on_transition_that_raises_rejects_the_state_and_fails_the_handler(
     recorder: Recorder, loop_errors: list[dict[str, Any]]
 ) -> None:
     # Dart: bloc_test.dart
@@ -123,7 +123,7 @@ async def test_an_on_transition_that_raises_refuses_the_state_and_fails_the_hand
     loop_errors.clear()
 
 
-async def test_an_on_change_that_raises_inside_a_handler_is_told_once(
+async def test_an_on_change_that_raises_inside_a_handler_is_reported_once(
     recorder: Recorder, loop_errors: list[dict[str, Any]]
 ) -> None:
     error = ValueError("refused")
@@ -159,7 +159,7 @@ async def test_a_handler_may_catch_what_a_hook_raises(recorder: Recorder) -> Non
 
 
 @pytest.mark.parametrize("hook", ["on_error", "on_done", "on_close"])
-async def test_a_hook_that_comes_too_late_to_refuse_anything_stops_nothing_by_raising(
+async def test_a_hook_that_comes_too_late_to_reject_anything_stops_nothing_by_raising(
     hook: str, loop_errors: list[dict[str, Any]]
 ) -> None:
     told: list[str] = []
@@ -209,7 +209,7 @@ async def test_add_error_does_not_raise_what_on_error_raises(loop_errors: list[d
     loop_errors.clear()
 
 
-async def test_a_transformer_that_fails_is_reported_and_starts_anew(
+async def test_a_transformer_that_fails_is_reported_and_restarts(
     recorder: Recorder, loop_errors: list[dict[str, Any]]
 ) -> None:
     def even_only(event: int) -> bool:
@@ -228,12 +228,12 @@ async def test_a_transformer_that_fails_is_reported_and_starts_anew(
     assert heard == [2, 4, DONE]
     assert [str(error) for _, error in recorder.of("on_error")] == ["negative"]
     assert [context["message"] for context in loop_errors] == [
-        "a transformer of OneHandlerBloc failed; it starts anew with the next event"
+        "a transformer of OneHandlerBloc failed; it restarts with the next event"
     ]
     loop_errors.clear()
 
 
-async def test_a_sequential_pipeline_that_has_failed_does_not_hold_up_the_close(
+async def test_a_sequential_pipeline_that_has_failed_does_not_block_the_close(
     loop_errors: list[dict[str, Any]],
 ) -> None:
     def fail(event: int) -> bool:
@@ -253,7 +253,7 @@ async def test_a_sequential_pipeline_that_has_failed_does_not_hold_up_the_close(
 @pytest.mark.parametrize("transformer", [concurrent, sequential])
 @pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
-def test_an_interrupt_in_a_handler_is_let_through_and_the_bloc_can_still_be_closed(
+def test_an_interrupt_in_a_handler_propagates_and_the_bloc_can_still_be_closed(
     transformer: Callable[[], EventTransformer[Any]], is_async: bool, exception: type[BaseException]
 ) -> None:
     def handle(event: str, emit: Emitter[str]) -> None:
@@ -304,7 +304,7 @@ async def test_a_handler_whose_own_task_is_cancelled_has_no_error(recorder: Reco
     assert recorder.of("on_error") == []
 
 
-async def test_what_is_no_exception_but_is_raised_all_the_same_is_reported(
+async def test_a_base_exception_of_a_handler_is_reported(
     recorder: Recorder, loop_errors: list[dict[str, Any]]
 ) -> None:
     class Odd(BaseException):

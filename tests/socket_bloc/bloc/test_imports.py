@@ -1,4 +1,4 @@
-"""What the package stands on: the standard library, RxPY, and nothing of this project besides itself."""
+"""The dependencies of the package: the standard library, RxPY, and nothing else of this project."""
 
 from __future__ import annotations
 

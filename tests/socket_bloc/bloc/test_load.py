@@ -1,4 +1,4 @@
-"""A great many events at once: no recursion, no quadratic time, and the loop goes on turning."""
+"""Many events at once: no recursion, no quadratic time, and a loop that is never blocked."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ EVENTS = 100_000
 FEWER = 20_000
 
 
-class Turns:
-    """Counts the turns of the loop while it is entered, each of which may do one batch."""
+class LoopIterations:
+    """Counts the iterations of the loop while it is entered; each may run one time slice."""
 
-    async def __aenter__(self) -> Turns:
+    async def __aenter__(self) -> LoopIterations:
         self.count = 0
-        self._task = asyncio.create_task(self._turn())
+        self._task = asyncio.create_task(self._count())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._task.cancel()
 
-    async def _turn(self) -> None:
+    async def _count(self) -> None:
         while True:
             await asyncio.sleep(0)
             self.count += 1
 
 
 @pytest.mark.parametrize("transformer", [concurrent, sequential, droppable, restartable])
-async def test_a_hundred_thousand_events_are_handled_in_batches(
+async def test_a_hundred_thousand_events_are_handled_in_time_slices(
     transformer: Callable[[], EventTransformer[Any]],
 ) -> None:
     bloc = OneHandlerBloc(lambda event, emit: emit(bloc.state + 1), transformer())
@@ -55,13 +55,13 @@ async def test_a_hundred_thousand_events_are_handled_in_batches(
     bloc.stream.subscribe(seen.append)
     for _ in range(EVENTS):
         bloc.add("go")
-    async with Turns() as turns:
+    async with LoopIterations() as iterations:
         await bloc.close()
     assert bloc.state == len(seen) == EVENTS
-    assert turns.count >= EVENTS // MAX_STEPS
+    assert iterations.count >= EVENTS // MAX_STEPS
 
 
-async def test_slow_handlers_make_the_batches_shorter() -> None:
+async def test_slow_handlers_end_their_time_slice_early() -> None:
     def handler(event: int, emit: Emitter[int]) -> None:
         end = time.perf_counter() + MAX_SECONDS
         while time.perf_counter() < end:
@@ -70,12 +70,12 @@ async def test_slow_handlers_make_the_batches_shorter() -> None:
     bloc = OneHandlerBloc(handler)
     for event in range(5):
         bloc.add(event)
-    async with Turns() as turns:
+    async with LoopIterations() as iterations:
         await bloc.close()
-    assert turns.count >= 5
+    assert iterations.count >= 5
 
 
-async def test_plain_events_that_wait_for_an_async_one_are_handled_in_batches() -> None:
+async def test_plain_events_that_wait_for_an_async_one_are_handled_in_time_slices() -> None:
     gate = asyncio.Event()
     delivered: list[int] = []
 
@@ -92,13 +92,13 @@ async def test_plain_events_that_wait_for_an_async_one_are_handled_in_batches() 
     await until(lambda: len(delivered) == FEWER)
     assert heard == []
     gate.set()
-    async with Turns() as turns:
+    async with LoopIterations() as iterations:
         await bloc.close()
     assert heard == [*range(1, FEWER), DONE]
-    assert turns.count >= FEWER // MAX_STEPS
+    assert iterations.count >= FEWER // MAX_STEPS
 
 
-async def test_a_handler_that_adds_the_next_event_leaves_the_loop_its_turns() -> None:
+async def test_a_handler_that_adds_the_next_event_does_not_block_the_loop() -> None:
     def handler(event: int, emit: Emitter[int]) -> None:
         emit(event)
         if event < FEWER:
@@ -106,10 +106,10 @@ async def test_a_handler_that_adds_the_next_event_leaves_the_loop_its_turns() ->
 
     bloc = OneHandlerBloc(handler)
     bloc.add(1)
-    async with Turns() as turns:
+    async with LoopIterations() as iterations:
         await bloc.wait_until_idle()
     assert bloc.state == FEWER
-    assert turns.count >= FEWER // MAX_STEPS
+    assert iterations.count >= FEWER // MAX_STEPS
     await bloc.close()
 
 
@@ -164,7 +164,7 @@ async def test_the_time_for_an_event_does_not_grow_with_the_number_of_events() -
     assert many < few * 20 * 4  # quadratic time would be 20 times as much for each event
 
 
-async def test_a_thousand_async_handlers_run_at_the_same_time_and_are_cancelled_together() -> None:
+async def test_a_thousand_async_handlers_run_concurrently_and_are_cancelled_together() -> None:
     begun = ended = 0
 
     async def handler(event: int, emit: Emitter[int]) -> None:

@@ -1,4 +1,4 @@
-"""`on` and `add`: which handlers get an event, and what is refused."""
+"""`on` and `add`: which handlers get an event, and what is rejected."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class B(Base): ...
 
 
 class Family(Bloc[Base, int]):
-    """Writes down which handler got which event."""
+    """Records which handler got which event."""
 
     def __init__(self) -> None:
         super().__init__(0)
@@ -64,7 +64,7 @@ async def test_every_handler_whose_type_matches_gets_the_event_in_the_order_of_r
     assert bloc.handled == [("AA", event), ("A", event), ("Base", event)]
 
 
-async def test_a_handler_that_is_registered_later_is_found_too() -> None:
+async def test_a_handler_registered_later_is_also_found() -> None:
     bloc = Family()
     bloc.add(A())
     await bloc.wait_until_idle()
@@ -75,14 +75,14 @@ async def test_a_handler_that_is_registered_later_is_found_too() -> None:
     assert bloc.handled[2:] == [("A", event), ("Base", event), ("object", event)]
 
 
-def test_a_second_handler_for_the_very_type_is_refused() -> None:
+def test_a_second_handler_for_the_same_type_is_rejected() -> None:
     # Dart: bloc_on_test.dart
     bloc = CounterBloc()
     with pytest.raises(DuplicateHandlerError, match=r"on\(Increment\) was called multiple times"):
         bloc.on(Increment, lambda event, emit: None)
 
 
-async def test_an_event_without_a_handler_is_refused_before_any_hook(recorder: Recorder) -> None:
+async def test_an_event_without_a_handler_is_rejected_before_any_hook(recorder: Recorder) -> None:
     # Dart: bloc_on_test.dart
     async with CounterBloc() as bloc:
         with pytest.raises(
@@ -92,7 +92,7 @@ async def test_an_event_without_a_handler_is_refused_before_any_hook(recorder: R
         assert recorder.names == ["on_create"]
 
 
-async def test_an_event_for_a_closed_bloc_is_refused_and_reported(recorder: Recorder) -> None:
+async def test_an_event_for_a_closed_bloc_is_rejected_and_reported(recorder: Recorder) -> None:
     # Dart: bloc_test.dart
     bloc = CounterBloc()
     await bloc.close()
@@ -102,7 +102,7 @@ async def test_an_event_for_a_closed_bloc_is_refused_and_reported(recorder: Reco
     assert recorder.of("on_event") == [(bloc, Increment())]
 
 
-async def test_an_on_event_that_raises_refuses_the_event(recorder: Recorder) -> None:
+async def test_an_on_event_that_raises_rejects_the_event(recorder: Recorder) -> None:
     # Dart: bloc_test.dart
     error = ValueError("refused")
 
@@ -182,7 +182,7 @@ async def test_add_from_inside_a_hook_is_handled_after_the_event(hook: str) -> N
     await bloc.close()
 
 
-async def test_add_from_another_thread_is_refused_and_says_what_to_do(recorder: Recorder) -> None:
+async def test_add_from_another_thread_is_rejected_with_what_to_call_instead(recorder: Recorder) -> None:
     bloc = CounterBloc()
     with pytest.raises(BlocError, match=r"call loop\.call_soon_threadsafe\(bloc\.add, \.\.\.\)"):
         await asyncio.to_thread(bloc.add, Increment())
@@ -195,7 +195,7 @@ async def test_add_from_another_thread_is_refused_and_says_what_to_do(recorder: 
     assert bloc.state == 1
 
 
-async def test_add_on_another_thread_s_loop_is_refused() -> None:
+async def test_add_on_the_loop_of_another_thread_is_rejected() -> None:
     bloc = CounterBloc()
 
     async def elsewhere() -> None:
@@ -207,7 +207,7 @@ async def test_add_on_another_thread_s_loop_is_refused() -> None:
     assert bloc.state == 0
 
 
-def test_a_bloc_can_be_made_without_a_loop_but_needs_one_to_add_or_close() -> None:
+def test_a_bloc_can_be_created_without_a_loop_but_needs_one_to_add_or_close() -> None:
     bloc = CounterBloc()
     for call in (lambda: bloc.add(Increment()), bloc.close):
         with pytest.raises(BlocError, match="must be called where the event loop of the CounterBloc runs"):
@@ -250,7 +250,7 @@ async def test_a_handler_runs_in_the_context_of_its_add(is_async: bool, transfor
     await bloc.close()
 
 
-async def test_the_default_transformer_is_the_one_of_the_making() -> None:
+async def test_the_default_transformer_is_the_one_that_was_set_when_on_was_called() -> None:
     # Dart: bloc_event_transformer_test.dart
     Bloc.transformer = sequential()
     started: list[int] = []

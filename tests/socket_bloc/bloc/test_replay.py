@@ -38,7 +38,7 @@ class SumBloc(ReplayBloc[Add, int]):
         self.on(Add, lambda event, emit: emit(self.state + event.number))
 
 
-def test_undo_goes_back_and_redo_forth() -> None:
+def test_undo_returns_to_the_previous_state_and_redo_reverts_it() -> None:
     # Dart: replay_cubit_test.dart
     cubit = CounterCubit()
     heard = listen(cubit)
@@ -53,7 +53,7 @@ def test_undo_goes_back_and_redo_forth() -> None:
     assert heard == [1, 2, 1, 0, 1]
 
 
-def test_undo_and_redo_do_nothing_where_there_is_nothing_to_go_to() -> None:
+def test_undo_and_redo_do_nothing_without_a_history() -> None:
     # Dart: replay_cubit_test.dart
     cubit = CounterCubit()
     heard = listen(cubit)
@@ -62,7 +62,7 @@ def test_undo_and_redo_do_nothing_where_there_is_nothing_to_go_to() -> None:
     assert heard == []
 
 
-def test_a_new_state_forgets_what_was_undone() -> None:
+def test_a_new_state_discards_what_was_undone() -> None:
     # Dart: replay_cubit_test.dart
     cubit = CounterCubit()
     cubit.increment()
@@ -73,7 +73,7 @@ def test_a_new_state_forgets_what_was_undone() -> None:
     assert cubit.state == 0
 
 
-def test_a_state_that_was_dropped_is_not_remembered() -> None:
+def test_a_dropped_state_is_not_in_the_history() -> None:
     cubit = CounterCubit()
     cubit.increment()
     cubit.emit(1)
@@ -82,7 +82,7 @@ def test_a_state_that_was_dropped_is_not_remembered() -> None:
 
 
 @pytest.mark.parametrize(("limit", "state"), [(0, 3), (1, 2), (2, 1), (None, 0)])
-def test_no_more_states_are_remembered_than_the_limit(limit: int | None, state: int) -> None:
+def test_the_history_keeps_no_more_states_than_the_limit(limit: int | None, state: int) -> None:
     # Dart: replay_cubit_test.dart
     cubit = CounterCubit(limit)
     for _ in range(3):
@@ -92,7 +92,7 @@ def test_no_more_states_are_remembered_than_the_limit(limit: int | None, state: 
     assert cubit.state == state
 
 
-def test_a_history_that_was_cleared_leaves_the_state() -> None:
+def test_clearing_the_history_keeps_the_state() -> None:
     # Dart: replay_cubit_test.dart
     cubit = CounterCubit()
     cubit.increment()
@@ -102,7 +102,7 @@ def test_a_history_that_was_cleared_leaves_the_state() -> None:
     assert (cubit.state, cubit.can_undo, cubit.can_redo) == (1, False, False)
 
 
-def test_an_on_change_that_raises_refuses_an_undo() -> None:
+def test_an_on_change_that_raises_rejects_an_undo() -> None:
     class Stubborn(CounterCubit):
         def on_change(self, change: Change[int]) -> None:
             if change.next_state < change.current_state:
@@ -125,7 +125,7 @@ async def test_a_closed_cubit_cannot_be_replayed(recorder: Recorder) -> None:
     assert recorder.of("on_error") == [(cubit, raised.value)]
 
 
-async def test_the_hooks_of_a_bloc_are_told_of_an_undo_as_of_an_event(recorder: Recorder) -> None:
+async def test_the_hooks_of_a_bloc_are_called_for_an_undo_as_for_an_event(recorder: Recorder) -> None:
     # Dart: replay_bloc_test.dart
     bloc = SumBloc()
     heard = listen(bloc)

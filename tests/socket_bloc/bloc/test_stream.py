@@ -22,7 +22,7 @@ from tests.socket_bloc.bloc.blocs import (
 )
 
 
-def test_a_listener_that_emits_is_heard_by_all_in_the_same_order() -> None:
+def test_all_listeners_get_what_a_listener_emits_in_the_same_order() -> None:
     cubit = CounterCubit()
     first: list[int] = []
 
@@ -37,7 +37,7 @@ def test_a_listener_that_emits_is_heard_by_all_in_the_same_order() -> None:
     assert first == second == [1, 2, 3]
 
 
-def test_the_state_may_be_newer_than_what_a_listener_is_told() -> None:
+def test_the_state_may_be_newer_than_the_one_a_listener_gets() -> None:
     # Dart: cubit_test.dart
     cubit = CounterCubit()
     cubit.stream.subscribe(lambda state: cubit.emit(10) if state == 1 else None)
@@ -47,7 +47,7 @@ def test_the_state_may_be_newer_than_what_a_listener_is_told() -> None:
     assert seen == [(1, 10), (10, 10)]
 
 
-async def test_a_listener_that_raises_starves_nobody_and_fails_no_handler(
+async def test_a_listener_that_raises_affects_no_other_and_fails_no_handler(
     recorder: Recorder, loop_errors: list[dict[str, Any]]
 ) -> None:
     error = ValueError("listener")
@@ -92,7 +92,7 @@ async def test_a_listener_that_raises_a_cancellation_does_not_cancel_the_handler
     loop_errors.clear()
 
 
-async def test_a_listener_that_raises_at_the_end_keeps_nobody_from_it(
+async def test_a_listener_that_raises_on_completion_affects_no_other(
     loop_errors: list[dict[str, Any]],
 ) -> None:
     def fail() -> None:
@@ -107,7 +107,7 @@ async def test_a_listener_that_raises_at_the_end_keeps_nobody_from_it(
     loop_errors.clear()
 
 
-def test_a_listener_may_dispose_itself() -> None:
+def test_a_listener_may_unsubscribe_itself() -> None:
     cubit = CounterCubit()
     once: list[int] = []
 
@@ -124,7 +124,7 @@ def test_a_listener_may_dispose_itself() -> None:
 
 
 @pytest.mark.parametrize("leave", ["by disposing", "by the close"])
-async def test_a_listener_that_has_left_is_not_kept(leave: str) -> None:
+async def test_a_listener_that_has_unsubscribed_can_be_collected(leave: str) -> None:
     class Listener:
         def listen(self, state: int) -> None: ...
 
@@ -142,7 +142,7 @@ async def test_a_listener_that_has_left_is_not_kept(leave: str) -> None:
     await cubit.close()
 
 
-def test_a_listener_may_dispose_another_which_then_gets_no_more() -> None:
+def test_a_listener_may_unsubscribe_another_which_then_gets_nothing_more() -> None:
     cubit = CounterCubit()
     heard: list[int] = []
     cubit.stream.subscribe(lambda state: later.dispose())
@@ -151,7 +151,7 @@ def test_a_listener_may_dispose_another_which_then_gets_no_more() -> None:
     assert heard == []
 
 
-def test_a_listener_that_is_added_by_a_listener_gets_only_what_is_emitted_after() -> None:
+def test_a_listener_added_by_a_listener_gets_only_what_is_emitted_afterwards() -> None:
     cubit = CounterCubit()
     late: list[int] = []
 
@@ -168,7 +168,7 @@ def test_a_listener_that_is_added_by_a_listener_gets_only_what_is_emitted_after(
     assert late == [3]
 
 
-async def test_what_is_emitted_while_states_go_out_comes_before_the_end() -> None:
+async def test_what_is_emitted_during_a_delivery_comes_before_the_completion() -> None:
     cubit = CounterCubit()
 
     def last_word(state: int) -> None:
@@ -190,7 +190,7 @@ def test_nobody_can_push_into_the_stream() -> None:
         assert not hasattr(stream, name)
 
 
-def test_a_keyboard_interrupt_in_a_listener_is_let_through_and_breaks_nothing() -> None:
+def test_a_keyboard_interrupt_in_a_listener_propagates_and_breaks_nothing() -> None:
     cubit = CounterCubit()
     interrupted = False
 

@@ -1,4 +1,4 @@
-"""`bloc_test`: what it passes, what it fails, and what it leaves behind."""
+"""`bloc_test`: what passes, what fails, and that it restores what it sets."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.socket_bloc.bloc.blocs import (
     Increment,
     OneHandlerBloc,
     Recorder,
-    turns,
+    iterate_loop,
 )
 
 
 class SlowCubit(CounterCubit):
-    """Increments some time after it is asked to, without telling when."""
+    """Increments some time after it is asked to, unnoticed by `wait_until_idle`."""
 
     def increment_later(self) -> None:
         asyncio.get_running_loop().call_later(0.005, self._increment_if_open)
@@ -69,7 +69,7 @@ async def test_act_may_be_plain_or_async_and_expect_too() -> None:
     await bloc_test(build=CounterCubit, act=CounterCubit.increment, expect=[1])
 
 
-async def test_the_seed_is_the_state_to_begin_with_and_is_not_compared() -> None:
+async def test_the_seed_is_emitted_first_and_not_compared() -> None:
     # Dart: bloc_bloc_test_test.dart
     await bloc_test(build=CounterBloc, seed=10, act=lambda bloc: bloc.add(Increment()), expect=[11])
     await bloc_test(build=CounterCubit, seed=lambda: 10, act=CounterCubit.increment, expect=[11])
@@ -84,13 +84,13 @@ async def test_skip_leaves_out_the_first_states() -> None:
     await bloc_test(build=CounterBloc, act=act, skip=1, expect=[2])
 
 
-async def test_wait_is_for_what_happens_unknown_to_the_bloc() -> None:
+async def test_wait_is_for_what_the_bloc_does_not_know_of() -> None:
     # Dart: cubit_bloc_test_test.dart
     await bloc_test(build=SlowCubit, act=SlowCubit.increment_later, wait=0.02, expect=[1])
     await bloc_test(build=SlowCubit, act=SlowCubit.increment_later, expect=[])
 
 
-async def test_without_wait_all_that_is_under_way_is_waited_for() -> None:
+async def test_without_wait_it_waits_until_the_bloc_is_idle() -> None:
     def act(bloc: OneHandlerBloc) -> None:
         for event in (1, 2):
             bloc.add(event)
@@ -107,7 +107,7 @@ async def test_without_wait_a_debounce_is_cut_short() -> None:
     await bloc_test(build=build, act=lambda bloc: (bloc.add(1), bloc.add(2)), expect=[2])
 
 
-async def test_a_bloc_that_does_not_come_to_rest_is_closed_all_the_same(
+async def test_a_bloc_that_does_not_become_idle_is_closed_after_a_timeout(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source: Subject[int] = Subject()
@@ -117,7 +117,7 @@ async def test_a_bloc_that_does_not_come_to_rest_is_closed_all_the_same(
 
     async def act(bloc: OneHandlerBloc) -> None:
         bloc.add("watch")
-        await turns()
+        await iterate_loop()
         source.on_next(1)
 
     await bloc_test(build=build, act=act, wait=0, expect=[1])
@@ -154,13 +154,13 @@ async def test_states_that_only_look_the_same_fail_and_say_so() -> None:
         )
 
 
-async def test_an_error_that_nobody_handles_fails_the_test() -> None:
+async def test_an_unhandled_error_fails_the_test() -> None:
     # Dart: bloc_bloc_test_test.dart
     with pytest.raises(ValueError, match="lost"):
         await bloc_test(build=failing_bloc, act=lambda bloc: bloc.add("lost"), expect=[])
 
 
-async def test_an_error_of_a_listener_fails_the_test_also_where_others_are_expected() -> None:
+async def test_an_error_of_a_listener_fails_the_test_even_if_other_errors_are_expected() -> None:
     def fail(state: object) -> None:
         raise LookupError("listener")
 
@@ -187,7 +187,7 @@ async def test_errors_are_matched_in_order_by_type_or_by_value() -> None:
             await bloc_test(build=failing_bloc, act=act, errors=errors)
 
 
-async def test_what_act_raises_is_an_error_as_any_other() -> None:
+async def test_what_act_raises_is_an_error_like_any_other() -> None:
     # Dart: bloc_bloc_test_test.dart
     async def act(bloc: CounterBloc) -> None:
         await bloc.close()
@@ -203,7 +203,7 @@ async def test_add_error_alone_does_not_fail_a_test() -> None:
     await bloc_test(build=CounterCubit, act=lambda cubit: cubit.add_error(ValueError()), expect=[])
 
 
-async def test_verify_is_given_the_closed_bloc_after_the_comparison() -> None:
+async def test_verify_is_called_with_the_closed_bloc_after_the_comparison() -> None:
     # Dart: bloc_bloc_test_test.dart
     verified: list[Any] = []
 
@@ -215,14 +215,14 @@ async def test_verify_is_given_the_closed_bloc_after_the_comparison() -> None:
     await bloc_test(build=CounterBloc, verify=lambda bloc: verified.append(bloc.state))
     assert verified == [(1, True), 0]
     await bloc_test(build=CounterBloc, verify=lambda bloc: bloc.state == 0)
-    with pytest.raises(AssertionError, match="verify gave False"):
+    with pytest.raises(AssertionError, match="verify returned False"):
         await bloc_test(build=CounterBloc, verify=lambda bloc: bloc.state == 1)
     with pytest.raises(AssertionError, match="states"):
         await bloc_test(build=CounterBloc, expect=[5], verify=verify)
     assert len(verified) == 2
 
 
-async def test_the_observer_set_before_is_still_told_and_set_again_also_after_a_failure(
+async def test_the_current_observer_is_still_notified_and_is_restored_even_after_a_failure(
     recorder: Recorder,
 ) -> None:
     # Dart: bloc_observer_test.dart
@@ -239,13 +239,13 @@ async def test_the_observer_set_before_is_still_told_and_set_again_also_after_a_
         assert loop.get_exception_handler() is handler
 
 
-async def test_a_bloc_is_closed_also_where_act_raises(recorder: Recorder) -> None:
+async def test_a_bloc_is_closed_even_if_act_raises(recorder: Recorder) -> None:
     with pytest.raises(ZeroDivisionError):
         await bloc_test(build=CounterBloc, act=lambda bloc: 1 // 0)
     assert recorder.names == ["on_create", "on_close"]
 
 
-async def test_it_uses_the_stream_that_a_subclass_has_made_of_its_own() -> None:
+async def test_it_uses_the_stream_that_a_subclass_has_overridden() -> None:
     class Doubled(CounterBloc):
         @property
         def stream(self) -> rx.Observable[int]:

@@ -34,14 +34,14 @@ from tests.socket_bloc.bloc.blocs import (
     Increment,
     OneHandlerBloc,
     Recorder,
+    iterate_loop,
     listen,
-    turns,
     until,
 )
 
 
 class Watched:
-    """A bloc whose handler waits until it is told to go on."""
+    """A bloc whose handler waits until the test lets it go on."""
 
     def __init__(self, transformer: EventTransformer[Any] | None) -> None:
         self.started: list[Any] = []
@@ -63,15 +63,15 @@ class Watched:
     async def add(self, *events: Any) -> None:
         for event in events:
             self.bloc.add(event)
-        await turns(5)
+        await iterate_loop(5)
 
     async def let_end(self, *events: Any) -> None:
         for event in events:
             self.gates[event].set()
-            await turns(5)
+            await iterate_loop(5)
 
 
-async def test_without_a_transformer_events_are_handled_at_the_same_time() -> None:
+async def test_without_a_transformer_events_are_handled_concurrently() -> None:
     # Dart: bloc_event_transformer_test.dart, concurrent_test.dart
     watched = Watched(None)
     await watched.add(1, 2, 3)
@@ -97,7 +97,7 @@ async def test_sequential_starts_one_event_at_a_time() -> None:
     await watched.bloc.close()
 
 
-async def test_droppable_drops_what_comes_while_it_is_busy_and_accepts_again_when_idle() -> None:
+async def test_droppable_drops_events_while_busy_and_accepts_again_when_idle() -> None:
     # Dart: droppable_test.dart
     watched = Watched(droppable())
     await watched.add(1, 2, 3)
@@ -110,7 +110,7 @@ async def test_droppable_drops_what_comes_while_it_is_busy_and_accepts_again_whe
     await watched.bloc.close()
 
 
-async def test_restartable_cancels_what_it_is_busy_with() -> None:
+async def test_restartable_cancels_the_running_handler() -> None:
     # Dart: restartable_test.dart
     watched = Watched(restartable())
     for event in (1, 2, 3):
@@ -122,7 +122,7 @@ async def test_restartable_cancels_what_it_is_busy_with() -> None:
     await watched.bloc.close()
 
 
-async def test_restartable_starts_each_of_the_events_that_come_together(recorder: Recorder) -> None:
+async def test_restartable_starts_every_event_of_those_added_together(recorder: Recorder) -> None:
     # Dart: restartable_test.dart
     watched = Watched(restartable())
     await watched.add(1, 2, 3)
@@ -135,7 +135,7 @@ async def test_restartable_starts_each_of_the_events_that_come_together(recorder
     await watched.bloc.close()
 
 
-async def test_restartable_cancels_also_what_would_go_on_in_this_very_turn() -> None:
+async def test_restartable_also_cancels_a_handler_that_is_about_to_resume() -> None:
     watched = Watched(restartable())
     await watched.add(1)
     watched.bloc.add(2)
@@ -147,12 +147,12 @@ async def test_restartable_cancels_also_what_would_go_on_in_this_very_turn() -> 
     await watched.bloc.close()
 
 
-async def test_the_source_of_a_handler_that_is_cancelled_has_no_listener_left() -> None:
+async def test_cancelling_a_handler_unsubscribes_it_from_its_source() -> None:
     # Dart: droppable_test.dart
     source: Subject[int] = Subject()
     bloc = OneHandlerBloc(lambda event, emit: emit.for_each(source, on_data=lambda item: item), droppable())
     bloc.add("go")
-    await turns()
+    await iterate_loop()
     assert len(source.observers) == 1
     await bloc.close()
     assert source.observers == []
@@ -160,7 +160,7 @@ async def test_the_source_of_a_handler_that_is_cancelled_has_no_listener_left() 
 
 @pytest.mark.parametrize("make", [concurrent, sequential, droppable, restartable])
 @pytest.mark.parametrize("ends_last", ["the events", "the handling"])
-def test_a_pipeline_completes_when_the_events_and_their_handling_have_ended(
+def test_a_pipeline_completes_when_the_events_and_their_handlers_have_ended(
     make: Callable[[], EventTransformer[int]], ends_last: str
 ) -> None:
     # Dart: concurrent_test.dart, sequential_test.dart, droppable_test.dart, restartable_test.dart
@@ -178,7 +178,7 @@ def test_a_pipeline_completes_when_the_events_and_their_handling_have_ended(
 
 
 @pytest.mark.parametrize("make", [concurrent, sequential, droppable, restartable])
-def test_a_pipeline_that_is_disposed_cancels_what_is_under_way_and_starts_no_more(
+def test_disposing_a_pipeline_cancels_the_running_handlers_and_starts_no_more(
     make: Callable[[], EventTransformer[int]],
 ) -> None:
     events: Subject[int] = Subject()
@@ -199,7 +199,7 @@ def test_a_pipeline_that_is_disposed_cancels_what_is_under_way_and_starts_no_mor
 
 
 @pytest.mark.parametrize("make", [sequential, droppable, restartable])
-async def test_a_transformer_may_be_shared_by_handlers_without_mixing_them_up(
+async def test_handlers_that_share_a_transformer_have_pipelines_of_their_own(
     make: Callable[[], EventTransformer[Any]],
 ) -> None:
     # Dart: bloc_event_transformer_test.dart
@@ -220,7 +220,7 @@ async def test_a_transformer_may_be_shared_by_handlers_without_mixing_them_up(
     bloc = Two()
     bloc.add(Increment())
     bloc.add(Decrement())
-    await turns()
+    await iterate_loop()
     assert started == [Increment(), Decrement()]
     gate.set()
     await bloc.close()
@@ -240,14 +240,14 @@ async def test_sequential_keeps_the_order_of_plain_events_behind_an_async_one() 
     heard = listen(bloc)
     for event in (1, 2, 3):
         bloc.add(event)
-    await turns()
+    await iterate_loop()
     assert heard == []
     gate.set()
     await bloc.close()
     assert heard == [1, 2, 3, DONE]
 
 
-async def test_debounce_handles_the_last_event_of_a_flurry_on_the_loop() -> None:
+async def test_debounce_handles_the_last_event_of_a_burst_on_the_loop() -> None:
     # Dart: bloc_bloc_test_test.dart
     threads: set[int] = set()
     handled = asyncio.Event()
@@ -261,7 +261,7 @@ async def test_debounce_handles_the_last_event_of_a_flurry_on_the_loop() -> None
     heard = listen(bloc)
     for event in (1, 2, 3):
         bloc.add(event)
-    await turns(5)
+    await iterate_loop(5)
     assert heard == []
     await handled.wait()
     assert heard == [3]
@@ -269,7 +269,7 @@ async def test_debounce_handles_the_last_event_of_a_flurry_on_the_loop() -> None
     await bloc.close()
 
 
-async def test_debounce_hands_on_to_another_transformer() -> None:
+async def test_debounce_passes_events_on_to_another_transformer() -> None:
     started: list[int] = []
 
     async def handler(event: int, emit: Emitter[int]) -> None:
@@ -288,7 +288,7 @@ async def test_debounce_hands_on_to_another_transformer() -> None:
     await bloc.close()
 
 
-async def test_throttle_handles_the_first_event_of_a_flurry() -> None:
+async def test_throttle_handles_the_first_event_of_a_burst() -> None:
     # Dart: bloc_test.dart
     class Counter(Bloc[CounterEvent, int]):
         def __init__(self) -> None:
@@ -356,7 +356,7 @@ async def test_a_handler_starts_when_an_operator_subscribes_and_not_when_it_maps
 
 
 @pytest.mark.parametrize("operator", [ops.flat_map, ops.concat_map, ops.switch_map])
-async def test_closing_cancels_what_a_pipeline_of_rx_operators_has_in_flight(
+async def test_closing_cancels_the_running_handlers_of_a_pipeline_of_rx_operators(
     operator: Callable[[Any], Any], recorder: Recorder
 ) -> None:
     watched = Watched(lambda events, mapper: events.pipe(operator(mapper)))
@@ -367,7 +367,7 @@ async def test_closing_cancels_what_a_pipeline_of_rx_operators_has_in_flight(
     assert recorder.of("on_error") == []
 
 
-async def test_a_pipeline_that_starts_handlers_by_itself_is_cancelled_too() -> None:
+async def test_closing_also_cancels_handlers_that_a_pipeline_started_on_its_own() -> None:
     watched = Watched(
         lambda events, mapper: events.pipe(ops.do_action(lambda event: mapper(event).subscribe()))
     )
@@ -376,7 +376,7 @@ async def test_a_pipeline_that_starts_handlers_by_itself_is_cancelled_too() -> N
     assert watched.cancelled == [1]
 
 
-async def test_the_time_of_a_pipeline_passes_on_the_loop_also_where_no_scheduler_is_named() -> None:
+async def test_the_timers_of_a_pipeline_run_on_the_loop_without_an_explicit_scheduler() -> None:
     threads: set[int] = set()
     bloc = OneHandlerBloc(
         lambda event, emit: threads.add(threading.get_ident()) or emit(event),
@@ -389,7 +389,7 @@ async def test_the_time_of_a_pipeline_passes_on_the_loop_also_where_no_scheduler
     await bloc.close()
 
 
-async def test_an_operator_may_subscribe_to_a_handling_more_than_once() -> None:
+async def test_an_operator_may_run_a_handler_more_than_once() -> None:
     runs: list[int] = []
     bloc = OneHandlerBloc(
         lambda event, emit: runs.append(event),
@@ -400,7 +400,7 @@ async def test_an_operator_may_subscribe_to_a_handling_more_than_once() -> None:
     assert runs == [7, 7, 7]
 
 
-async def test_a_handling_may_be_subscribed_to_by_an_observer_and_piped_like_any_observable() -> None:
+async def test_the_observable_of_a_handler_takes_an_observer_and_can_be_piped() -> None:
     ended: list[str] = []
 
     def transformer(events: Observable[int], mapper: EventMapper[int]) -> Observable[int]:
@@ -417,7 +417,7 @@ async def test_a_handling_may_be_subscribed_to_by_an_observer_and_piped_like_any
     assert ended == ["1 by an observer", "1 by a pipe"]
 
 
-async def test_a_handling_that_was_disposed_does_not_complete() -> None:
+async def test_the_observable_of_a_cancelled_handler_does_not_complete() -> None:
     completed: list[int] = []
 
     def transformer(events: Observable[int], mapper: EventMapper[int]) -> Observable[int]:
@@ -436,7 +436,7 @@ async def test_a_handling_that_was_disposed_does_not_complete() -> None:
     await bloc.close()
 
 
-async def test_transformers_can_be_put_one_into_the_other() -> None:
+async def test_transformers_can_be_nested() -> None:
     watched = Watched(lambda events, mapper: sequential()(events.pipe(ops.filter(lambda e: e > 1)), mapper))
     await watched.add(1, 2, 3)
     assert watched.started == [2]
@@ -447,7 +447,7 @@ async def test_transformers_can_be_put_one_into_the_other() -> None:
     assert watched.heard == [2, 3, DONE]
 
 
-async def test_closing_lets_go_of_what_a_pipeline_listens_to_besides_the_events() -> None:
+async def test_closing_unsubscribes_a_pipeline_from_everything_else_that_it_listens_to() -> None:
     other: Subject[int] = Subject()
     bloc = OneHandlerBloc(
         lambda event, emit: emit(event),
@@ -455,14 +455,14 @@ async def test_closing_lets_go_of_what_a_pipeline_listens_to_besides_the_events(
     )
     heard = listen(bloc)
     bloc.add(1)
-    await turns()
+    await iterate_loop()
     other.on_next(2)
     await bloc.close()
     assert heard == [1, 2, DONE]
     assert other.observers == []
 
 
-async def test_a_pipeline_that_takes_a_number_of_events_takes_no_more() -> None:
+async def test_a_pipeline_that_takes_a_limited_number_of_events_takes_no_more() -> None:
     bloc = OneHandlerBloc(
         lambda event, emit: emit(event),
         lambda events, mapper: events.pipe(ops.take(2), ops.flat_map(mapper)),
