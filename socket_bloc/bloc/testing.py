@@ -66,10 +66,10 @@ async def bloc_test(
                     if errors is None:
                         raise
                     found.on_error(bloc, error)
-            if wait is not None:
+            if wait is None:
+                hint = await _wait_until_idle(bloc)
+            else:
                 await asyncio.sleep(wait)
-            elif not await _becomes_idle(bloc):
-                hint = f"\nThe bloc was still at work after {IDLE_TIMEOUT} s; say how long to `wait` for it."
         finally:
             await bloc.close()
     found.raise_unhandled(except_reported=errors is not None)
@@ -83,9 +83,8 @@ async def bloc_test(
     if errors is not None:
         expected = list(errors() if callable(errors) else errors)
         if not _match(expected, found.reported):
-            raise AssertionError(
-                f"the errors are not as expected\n{_difference(expected, found.reported)}{hint}"
-            )
+            difference = _difference(expected, found.reported)
+            raise AssertionError(f"the errors are not as expected\n{difference}{hint}")
 
 
 class _Errors(BlocObserver):
@@ -108,16 +107,17 @@ class _Errors(BlocObserver):
         self._loop.set_exception_handler(self._handler)
 
     def on_error(self, bloc: BlocBase[Any], error: Exception) -> None:
-        if all(
-            error is not other for other in self.reported
-        ):  # `add` reports an error, and then raises it in `act`
+        if not self._is_reported(error):  # `add` reports an error, and then raises it in `act`
             self.reported.append(error)
 
     def raise_unhandled(self, *, except_reported: bool) -> None:
         """Raise the first unhandled error, except those reported to `on_error` if these are expected."""
         for error in self._unhandled:
-            if not (except_reported and any(error is other for other in self.reported)):
+            if not (except_reported and self._is_reported(error)):
                 raise error
+
+    def _is_reported(self, error: BaseException) -> bool:
+        return any(error is other for other in self.reported)
 
     def _on_unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
@@ -127,13 +127,14 @@ class _Errors(BlocObserver):
             loop.default_exception_handler(context)
 
 
-async def _becomes_idle(bloc: BlocBase[Any]) -> bool:
+async def _wait_until_idle(bloc: BlocBase[Any]) -> str:
+    """Return a hint for the message of a failure, if the bloc does not become idle in time."""
     try:
         async with asyncio.timeout(IDLE_TIMEOUT):
             await bloc.wait_until_idle()
     except TimeoutError:
-        return False
-    return True
+        return f"\nThe bloc was still at work after {IDLE_TIMEOUT} s; say how long to `wait` for it."
+    return ""
 
 
 async def _awaited(result: object) -> object:

@@ -361,6 +361,25 @@ async def test_an_async_handler_may_wait_for_the_close_of_its_bloc(
     assert others() == set()
 
 
+async def test_a_task_that_a_plain_handler_has_started_may_wait_for_the_close(recorder: Recorder) -> None:
+    tasks: list[asyncio.Task[None]] = []
+
+    async def close() -> None:
+        await bloc.close()
+
+    def handler(event: str, emit: Emitter[str]) -> None:
+        tasks.append(asyncio.create_task(close()))
+        emit(event)
+
+    bloc = OneHandlerBloc(handler)
+    heard = listen(bloc)
+    bloc.add("go")
+    await bloc.wait_until_idle()
+    await asyncio.wait_for(tasks[0], 5)
+    assert heard == ["go", DONE]
+    assert recorder.of("on_done") == [(bloc, "go", None)]
+
+
 @pytest.mark.parametrize("transformer", TRANSFORMERS)
 async def test_the_close_waits_for_an_async_handler_that_has_closed_its_bloc_and_goes_on(
     transformer: Make,

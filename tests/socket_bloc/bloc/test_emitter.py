@@ -20,6 +20,22 @@ async def one_two_three() -> AsyncIterator[int]:
         yield item
 
 
+class OneTwoThree:
+    """An async iterator that is no generator, and so has nothing to close."""
+
+    def __init__(self) -> None:
+        self._items = iter((1, 2, 3))
+
+    def __aiter__(self) -> OneTwoThree:
+        return self
+
+    async def __anext__(self) -> int:
+        try:
+            return next(self._items)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+
 async def then_fail(items: AsyncIterator[int], error: Exception) -> AsyncIterator[int]:
     async for item in items:
         yield item
@@ -34,10 +50,14 @@ def failing_observable(error: Exception) -> Any:
     return rx.concat(rx.of(1, 2, 3), rx.throw(error))
 
 
-SOURCES = [pytest.param(observable, id="observable"), pytest.param(one_two_three, id="async iterable")]
+SOURCES = [
+    pytest.param(observable, id="observable"),
+    pytest.param(one_two_three, id="async generator"),
+    pytest.param(OneTwoThree, id="async iterator"),
+]
 FAILING = [
     pytest.param(failing_observable, id="observable"),
-    pytest.param(lambda error: then_fail(one_two_three(), error), id="async iterable"),
+    pytest.param(lambda error: then_fail(one_two_three(), error), id="async generator"),
 ]
 
 

@@ -203,6 +203,15 @@ async def test_add_error_alone_does_not_fail_a_test() -> None:
     await bloc_test(build=CounterCubit, act=lambda cubit: cubit.add_error(ValueError()), expect=[])
 
 
+async def test_a_report_of_the_loop_without_an_error_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def act(cubit: CounterCubit) -> None:
+        asyncio.get_running_loop().call_exception_handler({"message": "a socket was left open"})
+        cubit.increment()
+
+    await bloc_test(build=CounterCubit, act=act, expect=[1])
+    assert "a socket was left open" in caplog.text
+
+
 async def test_verify_is_called_with_the_closed_bloc_after_the_comparison() -> None:
     # Dart: bloc_bloc_test_test.dart
     verified: list[Any] = []
