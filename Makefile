@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test coverage check format bench bench-bloc bench-client bench-peers pictures clean
+.PHONY: demo test coverage check format bench bench-bloc bench-orders bench-client bench-peers pictures clean
 
 demo: $(READY)
 	$(BIN)/socket-bloc demo
@@ -32,6 +32,9 @@ bench: $(READY)
 
 bench-bloc: $(READY)
 	$(BIN)/python -m benchmarks.bloc
+
+bench-orders: $(READY)
+	$(BIN)/python -m benchmarks.orders
 
 # The client beside other clients, which it installs into .peers.
 bench-client: $(READY)

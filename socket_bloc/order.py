@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
+from typing import Final
 
 from socket_bloc.order_flow import ORDER_FLOW, OrderFlow, Step
 from socket_bloc.order_status import ClientType, OrderStatus
@@ -16,7 +17,7 @@ from socket_bloc.order_status import ClientType, OrderStatus
 __all__ = ["Order", "OrderEntry"]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class OrderEntry:
     """One committed status of an order: entry `seq` of the user's feed, committed `at` (UTC)."""
 
@@ -25,8 +26,14 @@ class OrderEntry:
     message_id: str = field(compare=False)
     order_status: OrderStatus = field(compare=False)
 
+    def __post_init__(self) -> None:
+        self.order_status.share_fields_set()
 
-@dataclass(frozen=True)
+
+_NOTHING_PENDING: Final[Mapping[str, OrderStatus]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """One order as its user knows it.
 
@@ -40,7 +47,7 @@ class Order:
     client_id: str | None = None
     serviceman_id: str | None = None
     entries: tuple[OrderEntry, ...] = ()
-    pending: Mapping[str, OrderStatus] = field(default_factory=lambda: MappingProxyType({}))
+    pending: Mapping[str, OrderStatus] = field(default_factory=lambda: _NOTHING_PENDING)
     in_flight: frozenset[str] = frozenset()
     role: ClientType | None = None
     """The role of its user; None if it is unknown."""
@@ -83,6 +90,17 @@ class Order:
         """The id of the party in `role`."""
         return self.client_id if role is ClientType.CLIENT else self.serviceman_id
 
+    def with_entry(self, entry: OrderEntry) -> Order:
+        """Return this order with one more committed status; itself, if it has that already."""
+        if self.entries and entry <= self.entries[-1]:
+            # A late answer to a retry: it repeats the old number of its status.
+            return (
+                self
+                if entry in self.entries
+                else replace(self, entries=tuple(sorted((*self.entries, entry))))
+            )
+        return replace(self, entries=(*self.entries, entry))
+
     def with_pending(self, message_id: str, order_status: OrderStatus, *, in_flight: bool) -> Order:
         """This order with a status of its user that is on its way, or waits."""
         pending = MappingProxyType({**self.pending, message_id: order_status})
@@ -91,6 +109,8 @@ class Order:
 
     def without_pending(self, message_id: str) -> Order:
         """This order after the outcome of a status of its user is known."""
+        if message_id not in self.pending:
+            return self
         pending = {id: status for id, status in self.pending.items() if id != message_id}
         in_flight = self.in_flight - {message_id}
         return replace(self, pending=MappingProxyType(pending), in_flight=in_flight)

@@ -5,16 +5,15 @@ What can be asked of one of them is in `order`.
 
 from __future__ import annotations
 
-from bisect import insort
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from uuid import uuid4
 
 from socket_bloc.bloc import BlocClosedError, Cubit
 from socket_bloc.events import SocketSendDataEvent
 from socket_bloc.order import Order, OrderEntry
 from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
+from socket_bloc.order_map import OrderMap
 from socket_bloc.order_status import ClientType, OrderStatus
 from socket_bloc.socket_bloc import SocketBloc
 from socket_bloc.states import (
@@ -37,7 +36,7 @@ class Orders:
     Compared by identity: each status makes new ones.
     """
 
-    by_id: Mapping[str, Order] = field(default_factory=lambda: MappingProxyType({}))
+    by_id: Mapping[str, Order] = field(default_factory=OrderMap)
     epoch: str | None = None
     role: ClientType | None = None
     flow: OrderFlow = ORDER_FLOW
@@ -48,10 +47,20 @@ class Orders:
 
     def with_order(self, order: Order) -> Orders:
         """These orders with one added, replaced, or, where nothing is left of it, removed."""
-        by_id = {**self.by_id, order.order_id: order}
-        if not order.entries and not order.pending:
-            del by_id[order.order_id]
-        return replace(self, by_id=MappingProxyType(by_id))
+        by_id = OrderMap.of(self.by_id)
+        if order.entries or order.pending:
+            by_id = by_id.with_order(order)
+        elif order.order_id in by_id:
+            by_id = by_id.without_order(order.order_id)
+        return Orders(by_id, self.epoch, self.role, self.flow)
+
+    def changed_ids(self, earlier: Orders) -> frozenset[str]:
+        """Return the ids of the orders that differ from those in `earlier`, added and removed ones included.
+
+        It costs little for orders that follow each other closely, however many there are. After a replay
+        from the beginning, orders that have not changed may be among them.
+        """
+        return OrderMap.of(self.by_id).changed_ids(OrderMap.of(earlier.by_id))
 
 
 def fold(orders: Orders, state: SocketState, user_id: str, role: ClientType) -> Orders:
@@ -60,18 +69,18 @@ def fold(orders: Orders, state: SocketState, user_id: str, role: ClientType) -> 
         case SocketConnectState(resumed, epoch):
             if resumed and epoch == orders.epoch:
                 return orders
-            # The replay starts anew. What waits in the outbox still waits.
-            waiting = {id: replace(order, entries=()) for id, order in orders.by_id.items() if order.pending}
-            return replace(orders, by_id=MappingProxyType(waiting), epoch=epoch)
+            # The replay starts again from the beginning. What waits in the outbox still waits.
+            pending = OrderMap(replace(order, entries=()) for order in orders.by_id.values() if order.pending)
+            return replace(orders, by_id=pending, epoch=epoch)
         case SocketDataSentState() | SocketReceiveDataState():
             order = _with_parties(orders, state.order_status, user_id, role)
-            if any(entry.seq == state.seq for entry in order.entries):
+            entry = OrderEntry(state.seq, state.at, state.message_id, state.order_status)
+            committed = order.with_entry(entry)
+            if committed is order:
                 return orders
-            entries = list(order.entries)
-            insort(entries, OrderEntry(state.seq, state.at, state.message_id, state.order_status))
             if isinstance(state, SocketDataSentState):
-                order = order.without_pending(state.message_id)
-            return orders.with_order(replace(order, entries=tuple(entries)))
+                committed = committed.without_pending(state.message_id)
+            return orders.with_order(committed)
         case SocketDataQueuedState(order_status, message_id):
             order = _with_parties(orders, order_status, user_id, role)
             return orders.with_order(order.with_pending(message_id, order_status, in_flight=False))
@@ -91,6 +100,8 @@ def _dropped(orders: Orders, order_status: OrderStatus, message_id: str) -> Orde
 def _with_parties(orders: Orders, status: OrderStatus, user_id: str, role: ClientType) -> Order:
     """The order of a status, with whatever the status says of its two parties."""
     order = orders.get(status.order_id or "")
+    if order.client_id and order.serviceman_id:
+        return order
     is_own = status.sender_id in (None, user_id)
     other_id = status.receiver_id if is_own else status.sender_id
     client_id, serviceman_id = (user_id, other_id) if role is ClientType.CLIENT else (other_id, user_id)

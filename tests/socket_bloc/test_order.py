@@ -80,6 +80,10 @@ def test_an_unknown_order_awaits_nothing_and_may_be_placed_by_the_client() -> No
     assert not Order("o-2", role=SERVICEMAN).may_send(StatusCode.PLACED)
 
 
+def test_an_order_has_a_party_for_each_role() -> None:
+    assert [order_in(StatusCode.PLACED).party(role) for role in (CLIENT, SERVICEMAN)] == ["c-17", "s-4"]
+
+
 def test_a_pending_status_counts_as_done() -> None:
     accepted = OrderStatus.of(StatusCode.ACCEPTED, order_id="o-1")
     placed = order_in(StatusCode.PLACED, SERVICEMAN)

@@ -232,3 +232,14 @@ def test_a_status_is_built_from_the_enumeration_of_another_flow() -> None:
     status = OrderStatus.of(Ride.HAILED, order_id="r-1")
     assert (status.order_status_as_string, status.order_status_as_int) == ("HAILED", 7)
     assert type(status.order_status_as_int) is int
+
+
+def test_statuses_that_are_kept_share_their_set_of_given_fields() -> None:
+    one, other = (OrderStatus.of(StatusCode.PLACED, order_id=id, receiver_id="s-4") for id in ("o-1", "o-2"))
+    given = set(one.model_fields_set)
+    for status in (one, other):
+        status.share_fields_set()
+    assert one.model_fields_set is other.model_fields_set
+    assert one.model_fields_set == given
+    copy = one.model_copy(update={"message": "The tap drips"})
+    assert copy.model_fields_set is not one.model_fields_set
