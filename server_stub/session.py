@@ -32,7 +32,6 @@ _log = logging.getLogger("server_stub")
 MAX_MALFORMED: Final = 20
 PAGE: Final = 128
 """Entries that are read from the ledger at once."""
-_INTERNAL_ERROR: Final = 1011
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +167,7 @@ class UserSession:
             page = self._context.feeds.page(self.user, self._cursor, PAGE)
         except LedgerError as error:
             _log.error("the feed of %s cannot be read: %s", self.user, error)
-            self._connection.fail(_INTERNAL_ERROR, "the feed cannot be read now")
+            self._connection.fail(CloseCode.INTERNAL_ERROR, "the feed cannot be read now")
             return
         for entry in page:
             if not self._connection.is_writable:

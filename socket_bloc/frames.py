@@ -43,9 +43,12 @@ class CloseCode(IntEnum):
     GOING_AWAY = 1001
     PROTOCOL_ERROR = 1002
     UNSUPPORTED_DATA = 1003
+    ABNORMAL_CLOSURE = 1006
+    """Stands for a connection that ended without a close frame; never sent."""
     INVALID_DATA = 1007
     POLICY_VIOLATION = 1008
     MESSAGE_TOO_BIG = 1009
+    INTERNAL_ERROR = 1011
     SLOW_READER = 4000
     TOKEN_EXPIRED = 4001
 

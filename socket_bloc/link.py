@@ -21,7 +21,7 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from socket_bloc.frames import SUBPROTOCOL
+from socket_bloc.frames import SUBPROTOCOL, CloseCode
 from socket_bloc.session.disconnect import Closed, Disconnect, HttpRefused, InvalidCertificate, Unreachable
 
 __all__ = ["Token", "ask_token", "check_uri", "classify", "open_channel"]
@@ -90,7 +90,7 @@ def classify(error: Exception) -> Disconnect:
     match error:
         case ConnectionClosed():
             if error.rcvd is None:
-                return Closed(1006, "no close frame received")
+                return Closed(CloseCode.ABNORMAL_CLOSURE, "no close frame received")
             return Closed(error.rcvd.code, _printable(error.rcvd.reason))
         case InvalidStatus(response=response):
             return HttpRefused(response.status_code, _first_line(response), _retry_after(response))

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
 __all__ = [
+    "MAX_MESSAGE_ID",
     "ClientType",
     "MessageId",
     "OrderStatus",
@@ -28,8 +29,9 @@ __all__ = [
 # Lengths are in code points. NUL is rejected everywhere: too much software ends a string there.
 _NO_NUL = r"\A[^\x00]*\z"
 _MAX_ID = 128
+MAX_MESSAGE_ID = 64
 Id = Annotated[str, StringConstraints(min_length=1, max_length=_MAX_ID, pattern=_NO_NUL)]
-MessageId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_NO_NUL)]
+MessageId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_MESSAGE_ID, pattern=_NO_NUL)]
 MessageText = Annotated[str, StringConstraints(max_length=4096, pattern=_NO_NUL)]
 
 

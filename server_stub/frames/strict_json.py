@@ -10,10 +10,11 @@ import json
 import math
 from typing import Final, NoReturn, TypeGuard, cast
 
-__all__ = ["MAX_MESSAGE_ID", "JsonError", "JsonObject", "is_message_id", "read_object", "salvage_message_id"]
+from socket_bloc.order_status import MAX_MESSAGE_ID
+
+__all__ = ["JsonError", "JsonObject", "is_message_id", "read_object", "salvage_message_id"]
 
 JsonObject = dict[str, object]
-MAX_MESSAGE_ID: Final = 64
 
 
 class JsonError(ValueError):

@@ -5,16 +5,12 @@ There is no key yet: the relay believes the query, and so it listens on loopback
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
-from typing import Final
 
 from server_stub.records import User
-from socket_bloc.order_status import ClientType
+from socket_bloc.order_status import ClientType, check_user_id
 
 __all__ = ["IdentityError", "identify"]
-
-_MAX_USER_ID: Final = 128
 
 
 class IdentityError(ValueError):
@@ -24,10 +20,10 @@ class IdentityError(ValueError):
 def identify(query: Mapping[str, str]) -> User:
     """The user that a handshake's query names. Raises `IdentityError`."""
     user_id = query.get("userId", "")
-    if not 1 <= len(user_id) <= _MAX_USER_ID:
-        raise IdentityError(f"userId must have 1 to {_MAX_USER_ID} characters")
-    if any(unicodedata.category(character) == "Cc" for character in user_id):
-        raise IdentityError("userId must have no control characters")
+    try:
+        check_user_id(user_id)
+    except ValueError as error:
+        raise IdentityError(f"userId: {error}") from None
     try:
         role = ClientType(query.get("type", ""))
     except ValueError:

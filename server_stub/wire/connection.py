@@ -33,7 +33,6 @@ CLOSE_TIMEOUT: Final = 3.0
 HIGH_WATER: Final = 128 * 1024
 """Bytes waiting to be written above which nothing more is read or replayed."""
 MAX_WRITE_BUFFER: Final = 1024 * 1024
-_INTERNAL_ERROR: Final = 1011
 
 
 class ConnectionHandler(Protocol):
@@ -229,7 +228,7 @@ class Connection(asyncio.Protocol):
         elif self._is_paused:
             self.fail(CloseCode.SLOW_READER, "nothing is being read")
         elif self._awaits_pong:
-            self.fail(_INTERNAL_ERROR, "no answer to a ping")
+            self.fail(CloseCode.INTERNAL_ERROR, "no answer to a ping")
         else:
             self._awaits_pong = True
             self._protocol.send_ping(b"")

@@ -18,11 +18,10 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from server_stub.wire.http import HttpError, refuse_malformed
-from socket_bloc.frames import MAX_FRAME_SIZE, SUBPROTOCOL
+from socket_bloc.frames import MAX_FRAME_SIZE, SUBPROTOCOL, CloseCode
 
-__all__ = ["NO_CLOSE_FRAME", "RelayProtocol", "RequestReader", "text_frame"]
+__all__ = ["RelayProtocol", "RequestReader", "text_frame"]
 
-NO_CLOSE_FRAME: Final = 1006
 MAX_REQUEST: Final = 32 * 1024
 """Bytes of a request, all its headers together."""
 _MAX_CONTROL_PAYLOAD: Final = 125
@@ -55,7 +54,7 @@ class RelayProtocol(ServerProtocol):
     def first_close_code(self) -> int:
         """The close code of the side that closed first; 1006 where neither did."""
         close = self.close_sent if self.closed_first else self.close_rcvd
-        return NO_CLOSE_FRAME if close is None else int(close.code)
+        return int(CloseCode.ABNORMAL_CLOSURE if close is None else close.code)
 
 
 class RequestReader:

@@ -96,9 +96,11 @@ def test_the_close_codes_have_the_numbers_of_the_protocol() -> None:
         "GOING_AWAY": 1001,
         "PROTOCOL_ERROR": 1002,
         "UNSUPPORTED_DATA": 1003,
+        "ABNORMAL_CLOSURE": 1006,
         "INVALID_DATA": 1007,
         "POLICY_VIOLATION": 1008,
         "MESSAGE_TOO_BIG": 1009,
+        "INTERNAL_ERROR": 1011,
         "SLOW_READER": 4000,
         "TOKEN_EXPIRED": 4001,
     }

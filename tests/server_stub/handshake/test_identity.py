@@ -16,12 +16,12 @@ def test_a_user_is_an_id_and_a_role(user_id: str, role: ClientType) -> None:
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        ({"type": "client"}, "userId must have 1 to 128 characters"),
-        ({"userId": "", "type": "client"}, "userId must have 1 to 128 characters"),
-        ({"userId": "c" * 129, "type": "client"}, "userId must have 1 to 128 characters"),
-        ({"userId": "c\n", "type": "client"}, "userId must have no control characters"),
-        ({"userId": "\0", "type": "client"}, "userId must have no control characters"),
-        ({"userId": "\x85", "type": "client"}, "userId must have no control characters"),
+        ({"type": "client"}, "userId: it must have 1 to 128 characters"),
+        ({"userId": "", "type": "client"}, "userId: it must have 1 to 128 characters"),
+        ({"userId": "c" * 129, "type": "client"}, "userId: it must have 1 to 128 characters"),
+        ({"userId": "c\n", "type": "client"}, "userId: it must have no control characters"),
+        ({"userId": "\0", "type": "client"}, "userId: it must have no control characters"),
+        ({"userId": "\x85", "type": "client"}, "userId: it must have no control characters"),
         ({"userId": "c"}, "type must be client or serviceman"),
         ({"userId": "c", "type": "Client"}, "type must be client or serviceman"),
         ({"userId": "c", "type": ""}, "type must be client or serviceman"),
