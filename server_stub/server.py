@@ -19,8 +19,7 @@ from typing import Final
 from websockets.http11 import Request
 
 from server_stub.handshake.admission import admit
-from server_stub.ledger.sqlite.file import sqlite_path
-from server_stub.ledger.sqlite.store import SqliteStore
+from server_stub.ledger.backends import open_store
 from server_stub.ledger.store import LedgerError
 from server_stub.metrics import CONTENT_TYPE, Metrics
 from server_stub.observer import Observers, RelayObserver
@@ -74,7 +73,7 @@ class Server:
         self._capacity = capacity(settings.max_connections)
         self._socket = bind(settings.host, settings.port, insecure=settings.insecure)
         try:
-            store = SqliteStore(sqlite_path(settings.database))
+            store = open_store(settings.database)
         except LedgerError as error:
             self._socket.close()
             raise StartError(str(error)) from None

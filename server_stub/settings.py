@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from server_stub.ledger.sqlite.file import sqlite_path
+from server_stub.ledger.backends import check_url
 
 __all__ = ["Settings", "SettingsError", "read_settings"]
 
@@ -26,7 +26,7 @@ def _words(value: object) -> object:
 
 
 def _database(value: str) -> str:
-    sqlite_path(value)
+    check_url(value)
     return value
 
 

@@ -12,6 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from server_stub import RelayObserver, Server, Settings, StartError, User, serve, server
+from server_stub.ledger import backends
 from server_stub.ledger.sqlite.feeds import SqliteFeeds
 from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.records import Entry
@@ -282,7 +283,7 @@ async def hanging(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[type[Hanging
     monkeypatch.setattr(Hanging, "begun", asyncio.Event())
     monkeypatch.setattr(Hanging, "gate", threading.Event())
     monkeypatch.setattr(Hanging, "loop", asyncio.get_running_loop(), raising=False)
-    monkeypatch.setattr(server, "SqliteStore", Hanging)
+    monkeypatch.setattr(backends, "SqliteStore", Hanging)
     yield Hanging
     Hanging.gate.set()
     for thread in threading.enumerate():

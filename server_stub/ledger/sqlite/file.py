@@ -76,7 +76,7 @@ def sqlite_path(url: str) -> str:
     """The path in `sqlite:///relative.db` or `sqlite:////absolute.db`. Raises `ValueError`."""
     path = url.removeprefix(_URL_PREFIX)
     if path in ("", url):
-        raise ValueError(f"a database is given as {_URL_PREFIX}relative.db or {_URL_PREFIX}/absolute.db")
+        raise ValueError(f"invalid database URL; use {_URL_PREFIX}relative.db or {_URL_PREFIX}/absolute.db")
     return path
 
 
