@@ -69,18 +69,18 @@ class OrderMap(Mapping[str, Order]):
         """Return these orders without the one of this id, which must be among them."""
         return self._version(self._index[order_id], None, self._end, self._length - 1)
 
-    def changed_ids(self, earlier: OrderMap) -> frozenset[str]:
-        """Return the ids of the orders that were added, replaced or removed since `earlier`.
+    def changed_ids(self, earlier: OrderMap) -> tuple[str, ...]:
+        """Return the ids of the orders that were added, replaced or removed since `earlier`, oldest first.
 
         What two versions share is passed over. If the orders were rebuilt in between, ids of unchanged
         ones may be among them.
         """
-        changed: set[str] = set()
+        changed: dict[str, None] = {}  # an ordered set
         for book, book_before in _differing(self._books, earlier._books):
             for page, page_before in _differing(book or (), book_before or ()):
                 for pair in _differing(page or (), page_before or ()):
-                    changed.update(order.order_id for order in pair if order is not None)
-        return frozenset(changed)
+                    changed.update((order.order_id, None) for order in pair if order is not None)
+        return tuple(changed)
 
     def oldest_first(self) -> Iterator[Order]:
         """Iterate over the orders."""

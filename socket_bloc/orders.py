@@ -54,8 +54,8 @@ class Orders:
             by_id = by_id.without_order(order.order_id)
         return Orders(by_id, self.epoch, self.role, self.flow)
 
-    def changed_ids(self, earlier: Orders) -> frozenset[str]:
-        """Return the ids of the orders that differ from those in `earlier`, added and removed ones included.
+    def changed_ids(self, earlier: Orders) -> tuple[str, ...]:
+        """Return the ids of the orders that differ from those in `earlier`, also of added and removed ones.
 
         It costs little for orders that follow each other closely, however many there are. After a replay
         from the beginning, orders that have not changed may be among them.

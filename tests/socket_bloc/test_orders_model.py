@@ -117,7 +117,7 @@ def test_any_states_are_folded_as_into_a_plain_dict(states: list[SocketState]) -
         changed = {
             id for id in {*orders.by_id, *folded.by_id} if folded.by_id.get(id) is not orders.by_id.get(id)
         }
-        assert changed <= folded.changed_ids(orders)
+        assert changed <= {*folded.changed_ids(orders)}
         orders = folded
         kept.append((orders, dict(orders.by_id)))
     for earlier, at_that_time in kept:

@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.timer import Timer
 
 from socket_bloc import (
+    Order,
     Orders,
     OrdersCubit,
     SocketBloc,
@@ -48,6 +49,7 @@ class ConnectionBadge(BlocNode, Line):
         self._orders = orders
         self._clock = clock
         self._connection = _connection_of(bloc)
+        self._counted = Orders()
         self._queued = 0
         self._ticking: Timer | None = None
 
@@ -63,7 +65,9 @@ class ConnectionBadge(BlocNode, Line):
             self._refresh_text()
 
     def _on_orders(self, orders: Orders) -> None:
-        self._queued = sum(len(order.pending) - len(order.in_flight) for order in orders.by_id.values())
+        for order_id in orders.changed_ids(self._counted):
+            self._queued += _queued(orders.get(order_id)) - _queued(self._counted.get(order_id))
+        self._counted = orders
         self._refresh_text()
 
     def _refresh_text(self) -> None:
@@ -90,6 +94,10 @@ class ConnectionBadge(BlocNode, Line):
                 return "refused", f"✗ refused: {one_line(reason).removeprefix('refused with ')}"
             case SocketDisconnectState():
                 return "offline", "○ offline"
+
+
+def _queued(order: Order) -> int:
+    return len(order.pending) - len(order.in_flight)
 
 
 def _connection_of(bloc: SocketBloc) -> SocketConnectState | SocketDisconnectState:

@@ -30,7 +30,8 @@ class TurnNotices(BlocNode, Widget):
         self._is_seen = is_seen
         self._orders = orders
         self._role = role
-        self._waiting: frozenset[str] = frozenset()
+        self._compared = Orders()
+        self._waiting: set[str] = set()
         self._news: set[str] = set()
         self._timer: Timer | None = None
 
@@ -39,9 +40,11 @@ class TurnNotices(BlocNode, Widget):
         self.build_from(self._orders, self._compare)
 
     def _compare(self, orders: Orders) -> None:
-        waiting = frozenset(order.order_id for order in orders.by_id.values() if order.is_turn_of(self._role))
+        changed = orders.changed_ids(self._compared)
+        waiting = {order_id for order_id in changed if orders.get(order_id).is_turn_of(self._role)}
         self._news |= waiting - self._waiting
-        self._waiting = waiting
+        self._waiting = self._waiting.difference(changed) | waiting
+        self._compared = orders
         if self._news and self._timer is not None:
             self._timer.reset()
             self._timer.resume()

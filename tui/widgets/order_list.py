@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -11,7 +11,8 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from socket_bloc import ClientType, Order, Orders
+from socket_bloc import ClientType, Order
+from tui.widgets.open_orders import OpenOrders
 from tui.widgets.text import Clock, local_time, one_line
 from tui.widgets.words import done
 
@@ -46,18 +47,20 @@ class OrderList(OptionList):
         self._role = role
         self._clock = clock
 
-    def show(self, orders: Orders, chosen: str | None, *, with_history: bool) -> None:
-        """Show these orders, with the cursor on the chosen one, which is shown in any case."""
-        unfinished = [order for order in orders.by_id.values() if order.is_open]
-        finished = [order for order in orders.by_id.values() if not order.is_open]
-        shown = unfinished + [order for order in finished if with_history or order.order_id == chosen]
+    def show(self, opened: OpenOrders, chosen: Order | None, history: Collection[Order] | None) -> None:
+        """Show the open orders, or all of the `history`, with the cursor on the chosen one.
+
+        The chosen one is shown in any case.
+        """
+        shown = [*(opened.orders if history is None else history)]
+        if history is None and chosen is not None and chosen.order_id not in opened:
+            shown.append(chosen)
         shown.sort(key=self._rank)
-        self._set_titles(unfinished, finished, with_history=with_history)
-        ids = [order.order_id for order in shown]
+        self._set_titles(opened, with_history=history is not None)
         # Only a move of the user tells of a choice: an echo of this one could undo a move made meanwhile.
         with self.prevent(OptionList.OptionHighlighted):
             self._set_rows(shown)
-            self.highlighted = ids.index(chosen) if chosen in ids else None
+            self.highlighted = None if chosen is None else shown.index(chosen)
 
     def _rank(self, order: Order) -> tuple[bool, bool, float]:
         """Your turn first, then what is open, then what has ended; each with the newest first."""
@@ -65,17 +68,18 @@ class OrderList(OptionList):
         is_mine = order.is_turn_of(self._role)
         return not is_mine, not order.is_open, -newest
 
-    def _set_titles(self, unfinished: list[Order], finished: list[Order], *, with_history: bool) -> None:
-        mine = sum(order.is_turn_of(self._role) for order in unfinished)
-        ended = f" · h: {'hide' if with_history else len(finished)} ended" if finished else ""
-        self.border_title = f"{mine} of {len(unfinished)} your turn{ended}"
+    def _set_titles(self, opened: OpenOrders, *, with_history: bool) -> None:
+        mine = sum(order.is_turn_of(self._role) for order in opened.orders)
+        ended = f" · h: {'hide' if with_history else opened.ended} ended" if opened.ended else ""
+        self.border_title = f"{mine} of {len(opened.orders)} your turn{ended}"
 
     def _set_rows(self, shown: Sequence[Order]) -> None:
         if [option.id for option in self.options] != [order.order_id for order in shown]:
             self.set_options(Option(self._prompt(order), id=order.order_id) for order in shown)
             return
-        for index, order in enumerate(shown):
-            self.replace_option_prompt_at_index(index, self._prompt(order))
+        for index, (option, order) in enumerate(zip(self.options, shown, strict=True)):
+            if option.prompt != (prompt := self._prompt(order)):
+                self.replace_option_prompt_at_index(index, prompt)
 
     def _prompt(self, order: Order) -> Content:
         if order.is_turn_of(self._role):

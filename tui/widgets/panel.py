@@ -38,6 +38,7 @@ from tui.widgets.badge import ConnectionBadge
 from tui.widgets.dialogs import ConfirmScreen, Field, FormScreen
 from tui.widgets.line import Line
 from tui.widgets.notices import TurnNotices
+from tui.widgets.open_orders import OpenOrders
 from tui.widgets.order_list import OrderList
 from tui.widgets.text import Clock, one_line, utc_now
 from tui.widgets.timeline import Timeline
@@ -111,6 +112,7 @@ class RolePanel(BlocNode, Vertical):
         self._flow = bloc.flow
         self._new_id = new_id
         self._clock = clock
+        self._open = OpenOrders()
         self._chosen: str | None = None
         self._shows_history = False
 
@@ -145,10 +147,12 @@ class RolePanel(BlocNode, Vertical):
         self._show(self._orders.state)
 
     def _show(self, orders: Orders) -> None:
+        self._open.follow(orders)
         if self._chosen not in orders.by_id:
-            self._chosen = self._first_of(orders)
-        order = self.chosen
-        self.query_one(OrderList).show(orders, self._chosen, with_history=self._shows_history)
+            self._chosen = self._open.first_for(self.ROLE)
+        order = orders.by_id.get(self._chosen or "")
+        history = orders.by_id.values() if self._shows_history else None
+        self.query_one(OrderList).show(self._open, order, history)
         self.query_one(Timeline).show(order)
         self.query_one(ActionBar).show(order)
         self.set_class(order is not None and order.is_turn_of(self.ROLE), "-mine")
@@ -159,12 +163,6 @@ class RolePanel(BlocNode, Vertical):
     def _is_seen(self, order: Order) -> bool:
         """Whether the user sees by itself that it is their turn: a new order is always news."""
         return order.order_id == self._chosen and len(order.entries) > 1
-
-    def _first_of(self, orders: Orders) -> str | None:
-        """The order to begin with: one that waits for this user, or else one that is open."""
-        waiting = [order for order in orders.by_id.values() if order.is_turn_of(self.ROLE)]
-        unfinished = [order for order in orders.by_id.values() if order.is_open]
-        return next((order.order_id for order in (*waiting, *unfinished)), None)
 
     # What the user does
 
@@ -187,7 +185,7 @@ class RolePanel(BlocNode, Vertical):
 
     def action_toggle_history(self) -> None:
         """Show or hide the orders that have ended."""
-        if all(order.is_open for order in self._orders.state.by_id.values()):
+        if not self._open.ended:
             self.notify("No order has ended yet.", markup=False)
         self._shows_history = not self._shows_history
         self._show(self._orders.state)
