@@ -41,6 +41,7 @@ class Round:
     orders_per_s: float
     p50_ms: float
     p99_ms: float
+    longest_ms: float
     relay_cpu_s_per_1000: float
     relay_cores: float
     load_cores: float
@@ -93,8 +94,8 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
 
 def _measure_orders(options: argparse.Namespace, directory: Path) -> None:
     print(
-        f"{options.pairs} pairs, {options.rounds} rounds of {options.seconds:g} s; p50 and p99 are of a hop,"
-        " from a send to its arrival at the other side\n"
+        f"{options.pairs} pairs, {options.rounds} rounds of {options.seconds:g} s; p50, p99 and longest are"
+        " of a hop, from a send to its arrival at the other side\n"
     )
     allow_open_files(2 * options.pairs)
     columns = [field.name for field in fields(Round)]
@@ -152,6 +153,7 @@ async def play(relay: ForeignRelay, tally: Tally, names: Sequence[str], seconds:
         orders_per_s=orders / elapsed,
         p50_ms=hops[len(hops) // 2] * 1000,
         p99_ms=hops[len(hops) * 99 // 100] * 1000,
+        longest_ms=hops[-1] * 1000,
         relay_cpu_s_per_1000=relay_cpu / orders * 1000,
         relay_cores=relay_cpu / elapsed,
         load_cores=load_cpu / elapsed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ __all__ = ["serve_feed"]
 
 
 @asynccontextmanager
-async def serve_feed(frames: Mapping[str, Sequence[bytes]], *, pace: float | None) -> AsyncIterator[int]:
+async def serve_feed(frames: Mapping[str, Sequence[bytes]], *, pace: float | None) -> AsyncGenerator[int]:
     """Serve `frames`, by path, to each connection; gives the port.
 
     With a `pace`, each frame is written on its own, so many a second; without, all of them at once, as in a
