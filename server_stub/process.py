@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -13,31 +12,27 @@ from typing import Any
 
 from server_stub.logs import configure_logs
 from server_stub.server import serve
-from server_stub.settings import Settings, SettingsError, read_settings
+from server_stub.settings import Settings
 from server_stub.wire.listening import StartError, raise_file_limit
 
-__all__ = ["main"]
+__all__ = ["run"]
 
 _log = logging.getLogger("server_stub")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run a relay; `argv` is the command line without its first word. Returns the exit status.
+def run(settings: Settings) -> int:
+    """Run a relay until a signal ends it; print `listening on URI` when it is ready. Returns the exit status.
 
-    0 after a shutdown, 1 where it cannot start, 2 for a bad setting. Prints `listening on URI` when ready.
+    If it cannot start, a line on stderr says why, and the exit status is 1.
     """
-    try:
-        settings = read_settings(sys.argv[1:] if argv is None else argv, os.environ)
-    except SettingsError as error:
-        _complain(error)
-        return 2
     configure_logs()
     raise_file_limit()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_run(settings))
     except StartError as error:
-        _complain(error)
+        line = " ".join(str(error).split())
+        sys.stderr.write(f"the relay cannot start: {line}\n")
         return 1
     return 0
 
@@ -49,7 +44,7 @@ async def _run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with serve(settings) as server:
-        gc.freeze()  # all that was imported stays; there is no need to look through it again and again
+        gc.freeze()  # what was imported stays, so no collection needs to visit it
         sys.stdout.write(f"listening on {server.uri}\n")
         sys.stdout.flush()
         await stop.wait()
@@ -71,8 +66,3 @@ def _log_in_one_line(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) 
         _log.error("%s: %s", context["message"], error)
     else:
         _log.error("%s", context["message"], exc_info=error)
-
-
-def _complain(error: Exception) -> None:
-    line = " ".join(str(error).split())
-    sys.stderr.write(f"the relay does not start: {line}\n")

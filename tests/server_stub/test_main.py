@@ -17,6 +17,7 @@ from tests.server_stub.support import CLIENT, SERVICEMAN, Peer, handshake_reques
 
 _MODULE = ("-m", "server_stub")
 _MAIN = "import sys; from server_stub.__main__ import main; sys.exit(main(sys.argv[1:]))"
+_WITHOUT_CYCLOPTS = ("-c", f"import sys; sys.modules['cyclopts'] = None; {_MAIN}")
 _WITHOUT_UVLOOP = ("-c", f"import sys; sys.modules['uvloop'] = None; {_MAIN}")
 _OF_64_FILES = ("-c", f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); {_MAIN}")
 
@@ -28,9 +29,9 @@ async def _start(*arguments: str, command: tuple[str, ...] = _MODULE, **environ:
     )
 
 
-async def _run(*arguments: str, **environ: str) -> tuple[int, str, str]:
+async def _run(*arguments: str, command: tuple[str, ...] = _MODULE, **environ: str) -> tuple[int, str, str]:
     """The exit status, standard output and standard error of a relay that is not going to start."""
-    process = await _start(*arguments, **environ)
+    process = await _start(*arguments, command=command, **environ)
     output, errors = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode is not None
     return process.returncode, output.decode(), errors.decode()
@@ -205,3 +206,16 @@ async def test_help_goes_to_standard_output() -> None:
     code, output, errors = await _run("--help")
     assert (code, errors) == (0, "")
     assert "--rate-limit" in output
+
+
+async def test_without_cyclopts_one_line_says_what_to_install() -> None:
+    code, output, errors = await _run(command=_WITHOUT_CYCLOPTS)
+    assert (code, output) == (2, "")
+    assert errors == "the relay's command line needs cyclopts: pip install 'socket-bloc[server]'\n"
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+async def test_it_answers_what_it_is_asked_and_starts_no_relay(option: str) -> None:
+    code, output, errors = await _run(option)
+    assert (code, errors) == (0, "")
+    assert output

@@ -48,7 +48,7 @@ def test_the_module_of_a_public_name_is_an_attribute_of_the_package() -> None:
         "import socket_bloc",
         "import socket_bloc.frames, socket_bloc.order_flow",
         "from socket_bloc import OrderStatus, SocketConnectEvent, SocketConnectState, MemoryOutbox",
-        "import server_stub.__main__",
+        "import server_stub.process",
     ],
 )
 def test_neither_rxpy_nor_a_websocket_client_is_loaded_before_it_is_needed(code: str) -> None:
