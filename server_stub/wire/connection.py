@@ -17,10 +17,11 @@ from websockets.protocol import OPEN, SEND_EOF
 
 from server_stub.wire.assembler import MessageAssembler, MessageError
 from server_stub.wire.deadlines import TimerWheel
-from server_stub.wire.protocol import RelayProtocol, RequestReader, text_frame
+from server_stub.wire.handler import ConnectionHandler
+from server_stub.wire.protocol import RelayProtocol, RequestReader, text_frame, whole_text
 from socket_bloc.frames import CloseCode
 
-__all__ = ["Connection", "ConnectionHandler", "ConnectionOwner"]
+__all__ = ["Connection", "ConnectionOwner"]
 
 HANDSHAKE_TIMEOUT: Final = 10.0
 """Seconds until the whole request must have come."""
@@ -33,26 +34,6 @@ CLOSE_TIMEOUT: Final = 3.0
 HIGH_WATER: Final = 128 * 1024
 """Bytes waiting to be written above which nothing more is read or replayed."""
 MAX_WRITE_BUFFER: Final = 1024 * 1024
-
-
-class ConnectionHandler(Protocol):
-    """Who speaks over an open connection."""
-
-    def opened(self) -> None:
-        """The connection is open: texts may be sent."""
-        ...
-
-    def received(self, text: str) -> None:
-        """A text has come."""
-        ...
-
-    def drained(self) -> None:
-        """What waited to be written is nearly gone, after `is_writable` was false."""
-        ...
-
-    def lost(self, close_code: int) -> None:
-        """The connection is gone. `close_code` is that of whoever closed first, 1006 where nobody did."""
-        ...
 
 
 class ConnectionOwner(Protocol):
@@ -91,11 +72,14 @@ class Connection(asyncio.Protocol):
         "_request",
         "_transport",
         "_unhandled",
+        "is_writable",
         "slot",
     )
 
     def __init__(self, owner: ConnectionOwner) -> None:
         self.slot: int | None = None
+        self.is_writable = False
+        """Whether the connection is open, and what is sent now does not pile up."""
         self._owner = owner
         self._handler: ConnectionHandler | None = None
         self._transport = cast(asyncio.Transport, None)  # comes with connection_made
@@ -109,11 +93,6 @@ class Connection(asyncio.Protocol):
         self._is_closing = False  # the time for the end is running, and nothing extends it
 
     # What the owner and the handler ask for.
-
-    @property
-    def is_writable(self) -> bool:
-        """Whether the connection is open, and what is sent now does not pile up."""
-        return self._protocol.state is OPEN and not self._is_paused
 
     @property
     def peer(self) -> str:
@@ -147,7 +126,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, text: bytes) -> None:
         """Send an encoded text; it goes nowhere where the connection is not open any more."""
-        if self._protocol.state is not OPEN:
+        if not self.is_writable and self._protocol.state is not OPEN:
             return
         self._transport.write(text_frame(text))
         if self._is_paused and self._transport.get_write_buffer_size() > MAX_WRITE_BUFFER:
@@ -180,10 +159,10 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes: of the request, until it is answered, then of frames."""
-        if self._request is None:
-            self._receive(data)
-        else:
+        if self._request is not None:
             self._read_request(self._request, data)
+        elif not self._receive_whole_text(data):
+            self._receive(data)
 
     def eof_received(self) -> None:
         """Nothing more comes; the transport closes itself when all is written, if it ever is."""
@@ -194,6 +173,7 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Read nothing more from one who does not read either."""
         self._is_paused = True
+        self._update_writable()
         self._transport.pause_reading()
         if not self._is_closing:
             self._set_deadline(STALL_TIMEOUT)
@@ -201,6 +181,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on where `pause_writing` stopped."""
         self._is_paused = False
+        self._update_writable()
         self._transport.resume_reading()
         if not self._is_closing:
             # If a ping is out, it stood behind all that was not read: the time for its answer begins now.
@@ -215,6 +196,7 @@ class Connection(asyncio.Protocol):
         self._owner.timers.cancel(self)
         self._request = None
         self._protocol.receive_eof()
+        self._update_writable()
         if self._handler is not None:
             self._handler.lost(self._protocol.first_close_code)
         self._owner.disconnected(self)
@@ -258,6 +240,23 @@ class Connection(asyncio.Protocol):
 
     # The frames.
 
+    def _receive_whole_text(self, data: bytes) -> bool:
+        """Handle `data` if it is one whole text and nothing came before that the parser still holds.
+
+        Changes nothing otherwise: the parser then gets the same bytes, and finds what is wrong with them.
+        """
+        if not self.is_writable or not self._protocol.is_between_messages or self._handler is None:
+            return False
+        payload = whole_text(data)
+        if payload is None:
+            return False
+        try:
+            text = payload.decode()
+        except UnicodeDecodeError:
+            return False
+        self._handler.received(text)
+        return True
+
     def _receive(self, data: bytes) -> None:
         self._protocol.receive_data(data)
         self._flush()  # answers of the protocol itself
@@ -292,8 +291,13 @@ class Connection(asyncio.Protocol):
                 self._transport.write(data)
             elif self._transport.can_write_eof():
                 self._transport.write_eof()
+        self._update_writable()
         if self._protocol.close_expected():
             self._expect_close()
+
+    def _update_writable(self) -> None:
+        # A plain attribute, kept whenever what it follows from may have changed: it is asked for each status.
+        self.is_writable = self._protocol.state is OPEN and not self._is_paused
 
     def _expect_close(self) -> None:
         if not self._is_closing:
