@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pydantic import ValidationError
 
@@ -28,6 +28,33 @@ class InvalidFrame(NamedTuple):
 
 def read_frame(text: str) -> SendFrame | InvalidFrame:
     """Read a client's frame. What is returned as a `SendFrame` has an order id. Never raises."""
+    return read_plain_frame(text) or read_any_frame(text)
+
+
+def read_plain_frame(text: str) -> SendFrame | None:
+    """Read a `send` that holds nothing but its own fields, each once; None for every other text.
+
+    Pydantic alone reads a frame in half the time, but lets pass what `strict_json` refuses: a key named
+    twice, unknown fields with whatever they hold, escapes of what cannot be passed on. Without a backslash
+    each string has just its two quotes, so their number leaves no room for a key more.
+    """
+    if "\\" in text:
+        return None
+    try:
+        frame = _validate_json(text, by_alias=True, by_name=False, extra="ignore")
+    except ValidationError:
+        return None
+    status = frame.order_status
+    # Two for each key, and two for each value that is a string: `type` and `messageId` are, of a status all
+    # but the number, and of these three may be null.
+    strings = 2 + 5 - (status.sender_id is None) - (status.receiver_id is None)
+    keys = len(frame.model_fields_set) + len(status.model_fields_set)
+    is_plain = status.order_id is not None and text.count('"') == 2 * (keys + strings)
+    return frame if is_plain and "type" in frame.model_fields_set else None
+
+
+def read_any_frame(text: str) -> SendFrame | InvalidFrame:
+    """Read a client's frame with all suspicion."""
     try:
         fields = read_object(text)
     except JsonError as error:
@@ -48,6 +75,10 @@ def read_frame(text: str) -> SendFrame | InvalidFrame:
         reason = "orderStatus.orderId: a status needs the id of its order"
         return _malformed(frame.message_id, "order_id", reason)
     return frame
+
+
+# `from_json` of `SendFrame`, less two calls.
+_validate_json: Final = SendFrame.__pydantic_validator__.validate_json
 
 
 def _message_id(fields: JsonObject) -> str | None:

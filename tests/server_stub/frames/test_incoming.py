@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server_stub.frames.incoming import InvalidFrame, read_frame
+from server_stub.frames.incoming import InvalidFrame, read_any_frame, read_frame, read_plain_frame
 from socket_bloc.frames import SendFrame
 from socket_bloc.order_status import RejectionCode
 from tests.server_stub.support import send_frame
@@ -118,3 +118,79 @@ def test_no_frame_makes_it_fail(data: st.DataObject) -> None:
     length = data.draw(st.integers(0, 20))
     mutated = text[:at] + data.draw(st.text(max_size=20)) + text[at + length :]
     assert isinstance(read_frame(mutated), SendFrame | InvalidFrame)
+
+
+def test_a_plain_send_is_read_without_suspicion() -> None:
+    for text in (send_frame(), _changed(senderId="c-1"), _without("orderStatus", "senderId")):
+        plain = read_plain_frame(text)
+        assert plain is not None
+        assert plain == read_any_frame(text)
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            '"',
+            "\\",
+            "\\u0041",
+            "\\ud800",
+            "\0",
+            "\ufeff",
+            " ",
+            "\t",
+            "0",
+            "1e400",
+            "-",
+            "NaN",
+            "Infinity",
+            "{",
+            "}",
+            "[",
+            "]",
+        ),
+        *(
+            '"message":"again",',
+            '"messageId":"m-2",',
+            '"type":"send",',
+            '"type":"welcome",',
+            '"orderId":null,',
+        ),
+        *(
+            '"senderId":null,',
+            '"extra":7,',
+            '"extra":NaN,',
+            '"":"",',
+            "null",
+            "true",
+            ",",
+            ":",
+            "[[[[",
+            '"extra":{"extra":[]},',
+        ),
+    ]
+)
+
+
+@given(st.data())
+def test_what_is_read_as_plain_is_read_the_same_with_suspicion(data: st.DataObject) -> None:
+    text = data.draw(st.sampled_from([send_frame(), _changed(senderId="c-1", receiverId=None)]))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(text)))
+        cut = data.draw(st.sampled_from([0, 0, 0, 1, 4, 12]))
+        text = text[:at] + data.draw(PIECES | st.text(max_size=3)) + text[at + cut :]
+    plain = read_plain_frame(text)
+    assert plain is None or plain == read_any_frame(text)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["type", "messageId", "orderStatus", "extra"]), st.integers(0, 5))))
+def test_no_field_named_twice_and_no_unknown_one_passes_as_plain(fields: list[tuple[str, int]]) -> None:
+    values = {
+        "type": ['"send"', '"welcome"', "null"],
+        "messageId": ['"m-1"', '""', "7"],
+        "orderStatus": [json.dumps(json.loads(send_frame())["orderStatus"]), '{"orderId":"o-1"}', "null"],
+        "extra": ["1", '"1"', "[1e999]"],
+    }
+    text = "{" + ",".join(f'"{name}":{values[name][which % 3]}' for name, which in fields) + "}"
+    is_plain = sorted(name for name, _ in fields) == ["messageId", "orderStatus", "type"]
+    plain = read_plain_frame(text)
+    assert plain is None or (is_plain and plain == read_any_frame(text))
