@@ -6,7 +6,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from server_stub.wire import connection
@@ -17,15 +17,10 @@ from tests.server_stub.wire.test_connection import BINARY, CLOSE, PING, PONG, TE
 CONTINUATION = 0x0
 
 opcodes = st.sampled_from([TEXT, TEXT, TEXT, TEXT, CONTINUATION, BINARY, PING, PONG])
-payloads = st.one_of(
-    st.text(max_size=40).map(str.encode),
-    st.binary(max_size=8),
-    st.sampled_from([b"a" * 125, b"b" * 126, b"c" * 65535]),
-)
+short = st.one_of(st.text(max_size=40).map(str.encode), st.binary(max_size=8), st.just(b"a" * 125))
+payloads = st.one_of(short, short, st.sampled_from([b"b" * 126, b"c" * 65535]))
 valid = st.builds(client_frame, opcodes, payloads, fin=st.sampled_from([True, True, True, False]))
-long_length = payloads.filter(lambda data: len(data) < 126).map(
-    lambda data: b"\x81\xfe" + len(data).to_bytes(2, "big") + bytes(4) + data
-)
+long_length = short.map(lambda data: b"\x81\xfe" + len(data).to_bytes(2, "big") + bytes(4) + data)
 close = st.just(client_frame(CLOSE, (1000).to_bytes(2, "big")))
 frames = st.one_of(valid, valid, valid, valid, long_length, close, st.binary(max_size=12))
 steps = st.lists(
@@ -61,7 +56,18 @@ def play(steps: list[Any]) -> tuple[list[Any], bytes, bool]:
     return side.events, side.transport.take(), side.connection.is_writable
 
 
+WHOLE = client_frame(TEXT, b"whole")
+HALF = client_frame(TEXT, WHOLE)[:8]
+
+
 @given(steps)
+@example([client_frame(TEXT, b"part", fin=False), WHOLE])
+@example([(HALF, WHOLE), WHOLE])
+@example([client_frame(TEXT, b"x" * 125), client_frame(TEXT, b"x" * 126), HALF, WHOLE])
+@example([client_frame(TEXT, b"x" * 65536)[:-1], WHOLE])
+@example(["pause", WHOLE, WHOLE, "resume", WHOLE])
+@example(["close", WHOLE])
+@example([client_frame(TEXT, b"\xff"), WHOLE])
 def test_whole_texts_are_read_as_the_parser_reads_them(steps: list[Any]) -> None:
     quick = play(steps)
     with patch.object(connection, "whole_text", lambda data: None):
