@@ -1,85 +1,86 @@
-"""Numbers about a relay, as Prometheus reads them."""
+"""Numbers about a relay: plain counters, so that counting costs next to nothing.
+
+How they are written for Prometheus is in `exposition`.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
+from itertools import accumulate
+from math import inf
+from typing import Final
 
 from server_stub.observer import RelayObserver
 from server_stub.records import Entry, User
 from socket_bloc.frames import SendFrame
 from socket_bloc.order_status import ClientType, Rejection
 
-__all__ = ["CONTENT_TYPE", "Metrics"]
+__all__ = ["Histogram", "Metrics"]
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_SIZES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
+
+
+class Histogram:
+    """Counts values between fixed bounds."""
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        """Count the values up to each bound, and those above the last one."""
+        self.sum = 0.0
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self.sum += value
+
+    @property
+    def count(self) -> int:
+        """How many values were counted."""
+        return sum(self._counts)
+
+    def cumulative(self) -> Iterator[tuple[float, int]]:
+        """Return each bound, infinity last, with the number of values up to it."""
+        return zip((*self._bounds, inf), accumulate(self._counts), strict=True)
 
 
 class Metrics(RelayObserver):
     """Counts what a relay tells."""
 
     def __init__(self) -> None:
-        self._open = dict.fromkeys(ClientType, 0)
-        self._closed: Counter[int] = Counter()
-        self._received = 0
-        self._committed: Counter[str] = Counter()
-        self._pushed = 0
-        self._rejected: Counter[str] = Counter()
-        self._batches = 0
-        self._failed_batches = 0
-        self._batch_seconds = 0.0
+        self.connections = dict.fromkeys(ClientType, 0)
+        self.closed: Counter[str] = Counter()
+        self.sends = 0
+        self.committed_by_name: Counter[str] = Counter()
+        self.pushes = 0
+        self.rejected_by_code: Counter[str] = Counter()
+        self.failed_batches = 0
+        self.batch_size = Histogram(_SIZES)
+        self.commit_seconds = Histogram(_SECONDS)
 
     def connected(self, user: User) -> None:
-        self._open[user.role] += 1
+        self.connections[user.role] += 1
 
     def disconnected(self, user: User, close_code: int) -> None:
-        self._open[user.role] -= 1
-        self._closed[close_code] += 1
+        self.connections[user.role] -= 1
+        self.closed[str(close_code)] += 1
 
     def received(self, user: User, frame: SendFrame) -> None:
-        self._received += 1
+        self.sends += 1
 
     def committed(self, entry: Entry) -> None:
-        self._committed[entry.status_name] += 1
+        self.committed_by_name[entry.status_name] += 1
 
     def pushed(self, user: User, seq: int) -> None:
-        self._pushed += 1
+        self.pushes += 1
 
     def rejected(self, user: User, message_id: str | None, rejection: Rejection) -> None:
-        self._rejected[rejection.code] += 1
+        self.rejected_by_code[rejection.code] += 1
 
     def batch_ended(self, size: int, seconds: float, failed: bool) -> None:
-        self._batches += 1
-        self._failed_batches += failed
-        self._batch_seconds += seconds
-
-    def render(self) -> str:
-        """All of them, in the text format."""
-        return "".join(f"{line}\n" for line in self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        yield from _family("relay_connections", "gauge", "Open connections.")
-        for role, count in self._open.items():
-            yield f'relay_connections{{type="{role}"}} {count}'
-        yield from _family("relay_disconnections_total", "counter", "Ended connections, by close code.")
-        for code, count in sorted(self._closed.items()):
-            yield f'relay_disconnections_total{{code="{code}"}} {count}'
-        yield from _family("relay_sends_total", "counter", "Well-formed send frames.")
-        yield f"relay_sends_total {self._received}"
-        yield from _family("relay_committed_total", "counter", "Committed statuses.")
-        for name, count in sorted(self._committed.items()):
-            yield f'relay_committed_total{{status="{name}"}} {count}'
-        yield from _family("relay_rejected_total", "counter", "Rejected frames, by code.")
-        for code, count in sorted(self._rejected.items()):
-            yield f'relay_rejected_total{{code="{code}"}} {count}'
-        yield from _family("relay_pushed_total", "counter", "Statuses written to a connection.")
-        yield f"relay_pushed_total {self._pushed}"
-        yield from _family("relay_batches_total", "counter", "Transactions, by result.")
-        yield f'relay_batches_total{{result="committed"}} {self._batches - self._failed_batches}'
-        yield f'relay_batches_total{{result="failed"}} {self._failed_batches}'
-        yield from _family("relay_batch_seconds_total", "counter", "Seconds that transactions took.")
-        yield f"relay_batch_seconds_total {self._batch_seconds:.6f}"
-
-
-def _family(name: str, kind: str, text: str) -> tuple[str, str]:
-    return f"# HELP {name} {text}", f"# TYPE {name} {kind}"
+        self.failed_batches += failed
+        self.batch_size.observe(size)
+        self.commit_seconds.observe(seconds)

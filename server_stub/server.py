@@ -16,12 +16,12 @@ from enum import Enum, auto
 from http import HTTPStatus
 from typing import Final
 
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 
 from server_stub.handshake.admission import admit
 from server_stub.ledger.backends import open_store
 from server_stub.ledger.store import LedgerError
-from server_stub.metrics import CONTENT_TYPE, Metrics
+from server_stub.metrics import Metrics
 from server_stub.observer import Observers, RelayObserver
 from server_stub.rate_limit import RateLimit
 from server_stub.relay import Relay
@@ -183,8 +183,9 @@ class Server:
                 probe = self._relay.writer.probe()
                 probe.add_done_callback(lambda probe: self._answer_ready(connection, probe.result()))
             case "/metrics":
-                text = self._metrics.render()
-                connection.respond(plain_response(HTTPStatus.OK, text, content_type=CONTENT_TYPE))
+                # In a thread, since the first import takes tens of milliseconds.
+                loading = self._loop.run_in_executor(None, _load_exposition)
+                loading.add_done_callback(lambda loaded: connection.respond(loaded.result()(self._metrics)))
             case _:
                 connection.respond(plain_response(HTTPStatus.OK, "ok\n"))
 
@@ -209,3 +210,12 @@ class Server:
                 while not condition():
                     self._connection_closed.clear()
                     await self._connection_closed.wait()
+
+
+def _load_exposition() -> Callable[[Metrics], Response]:
+    try:
+        from server_stub.exposition import metrics_response
+    except ImportError:
+        reason = "metrics need prometheus-client; run: pip install 'socket-bloc[server]'"
+        return lambda metrics: HttpError(HTTPStatus.NOT_IMPLEMENTED, reason).response
+    return metrics_response

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
+import server_stub
 from server_stub import RelayObserver, Server, Settings, StartError, User, serve, server
 from server_stub.ledger import backends
 from server_stub.ledger.sqlite.feeds import SqliteFeeds
@@ -181,9 +183,21 @@ async def test_health_and_metrics_are_answered_on_the_same_port(relay: Server) -
         assert await _get(relay, "/readyz") == (200, "ready\n")
         status, metrics = await _get(relay, "/metrics")
         assert status == 200
-        assert 'relay_committed_total{status="PLACED"} 1\n' in metrics
-        assert 'relay_connections{type="client"} 1\n' in metrics
+        assert 'relay_committed_total{status="PLACED"} 1.0\n' in metrics
+        assert 'relay_connections{type="client"} 1.0\n' in metrics
     assert (await _get(relay, "/nowhere"))[0] == 404
+
+
+async def test_without_prometheus_client_the_relay_runs_and_its_metrics_say_what_to_install(
+    relay: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    monkeypatch.delitem(sys.modules, "server_stub.exposition", raising=False)
+    monkeypatch.delattr(server_stub, "exposition", raising=False)
+    status, body = await _get(relay, "/metrics")
+    assert status == 501
+    assert body == "metrics need prometheus-client; run: pip install 'socket-bloc[server]'\n"
+    assert (await _get(relay, "/healthz"))[0] == 200
 
 
 async def test_a_relay_whose_database_takes_no_write_lives_but_is_not_ready(
