@@ -22,7 +22,7 @@ def relay_settings(folder: Path, port: int = 0) -> Settings:
 
 
 def port_of(relay: Server) -> int:
-    """Where another relay can take its place."""
+    """The port of a relay, for another one in its place."""
     port = urlsplit(relay.uri).port
     assert port is not None
     return port
@@ -37,7 +37,7 @@ async def relay(tmp_path: Path) -> AsyncIterator[Server]:
 
 @pytest.fixture
 async def make_bloc(relay: Server) -> AsyncIterator[MakeBloc]:
-    """Makes blocs for this relay, not yet connected."""
+    """Create blocs for this relay that are not connected yet, and close them in the end."""
     async with AsyncExitStack() as stack:
 
         def make(

@@ -1,4 +1,4 @@
-"""A relay that misbehaves as a test says: refuses handshakes, closes, answers nonsense or nothing at all."""
+"""A relay that misbehaves as a test says: refuses handshakes, closes, sends invalid frames or nothing."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Answer = Callable[[ServerConnection], Awaitable[None]]
 
 
 async def stay(connection: ServerConnection) -> None:
-    """Say nothing more, until the client goes."""
+    """Send nothing more until the client disconnects."""
     await connection.wait_closed()
 
 
 class FakeRelay:
-    """Welcomes everybody and does then what `answer` says, unless `refusals` has an HTTP status to give."""
+    """Welcomes every client and then runs `answer`, unless `refusals` holds an HTTP answer."""
 
     def __init__(self, answer: Answer = stay) -> None:
         self.answer = answer
@@ -52,7 +52,7 @@ class FakeRelay:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[FakeRelay]:
         quiet = logging.getLogger("tests.fake_relay")
-        quiet.propagate = False  # what it hears is not what the client logs
+        quiet.propagate = False  # its frames must not be mistaken for what the client logs
         async with serve(
             self.handle,
             "127.0.0.1",

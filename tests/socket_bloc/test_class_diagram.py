@@ -58,7 +58,7 @@ BASES = [
 
 
 def members(name: str) -> set[str]:
-    """What an instance of a class of the package has: methods, fields, and what `__init__` sets."""
+    """Return what an instance of a class has: methods, fields, and attributes that `__init__` sets."""
     kind = getattr(socket_bloc, name)
     found = set(dir(kind))
     if dataclasses.is_dataclass(kind):

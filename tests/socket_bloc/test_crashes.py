@@ -1,4 +1,4 @@
-"""Whole orders between two blocs, while the relay is killed again and again: nothing is lost or doubled."""
+"""Whole orders between two blocs while the relay is killed again and again: nothing is lost or duplicated."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WHOLE_ORDER = 8
 
 
 class Serviceman(SocketBloc):
-    """Answers whatever it is his to answer."""
+    """Answers each status that is his to answer."""
 
     def receive_order_status(self, order_status: OrderStatus) -> None:
         answer = ANSWERS.get(StatusCode(order_status.order_status_as_int))
@@ -41,7 +41,7 @@ class Serviceman(SocketBloc):
 
 
 class Client(Serviceman):
-    """Goes on with an order whenever it is the client's turn."""
+    """Continues each order when it is the client's turn."""
 
     def receive_order_status(self, order_status: OrderStatus) -> None:
         following = {
@@ -57,7 +57,7 @@ class Client(Serviceman):
 
 @asynccontextmanager
 async def relay_process(folder: Path, port: int) -> AsyncIterator[int]:
-    """The installed relay; killed with SIGKILL at the end. Gives its port."""
+    """Run the installed relay, yield its port, and kill it with SIGKILL in the end."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "server_stub", "--port", str(port), "--rate-limit", "0"),
         *("--database", f"sqlite:///{folder}/orders.db"),
@@ -74,14 +74,14 @@ async def relay_process(folder: Path, port: int) -> AsyncIterator[int]:
 
 
 def feed_of(recorder: StateRecorder) -> list[tuple[int, str]]:
-    """(seq, message id) of everything that was told of the feed."""
+    """Return (seq, message id) of each status of the feed."""
     feed = [
         state for state in recorder.states if isinstance(state, SocketDataSentState | SocketReceiveDataState)
     ]
     return [(state.seq, state.message_id) for state in feed]
 
 
-async def test_no_status_is_lost_or_doubled_while_the_relay_is_killed_in_mid_order(tmp_path: Path) -> None:
+async def test_no_status_is_lost_or_duplicated_while_the_relay_is_killed_in_mid_order(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         first = AsyncExitStack()
         port = await first.enter_async_context(relay_process(tmp_path, 0))

@@ -1,4 +1,4 @@
-"""The events and the states of the class diagram, and what is raised: what they hold, and which are equal."""
+"""The events, states and errors: their fields, and which of them are equal."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_base_is_abstract_and_says_so(base: type) -> None:
 
 
 @pytest.mark.parametrize("thing", [*EVENTS, *FACTS], ids=name_of)
-def test_events_and_most_states_are_equal_where_their_values_are(thing: Any) -> None:
+def test_events_and_most_states_are_compared_by_value(thing: Any) -> None:
     twin = replace(thing)
     assert twin is not thing
     assert twin == thing
@@ -81,7 +81,7 @@ def test_events_and_most_states_are_equal_where_their_values_are(thing: Any) -> 
 
 
 @pytest.mark.parametrize("thing", ANSWERS, ids=name_of)
-def test_a_state_that_answers_a_request_equals_itself_alone(thing: Any) -> None:
+def test_a_state_that_answers_a_request_equals_only_itself(thing: Any) -> None:
     twin = replace(thing)
     assert thing == thing
     assert twin != thing
@@ -91,7 +91,7 @@ def test_a_state_that_answers_a_request_equals_itself_alone(thing: Any) -> None:
 @pytest.mark.parametrize(
     ("thing", "other"), itertools.combinations([*EVENTS, *FACTS, *ANSWERS], 2), ids=name_of
 )
-def test_things_of_different_kinds_differ(thing: object, other: object) -> None:
+def test_instances_of_different_classes_differ(thing: object, other: object) -> None:
     assert thing != other
 
 
@@ -101,7 +101,7 @@ def test_events_and_states_are_frozen(thing: SocketEvent | SocketState) -> None:
         thing.order_status = STATUS  # type: ignore[union-attr]
 
 
-def test_waiting_to_reconnect_and_being_refused_are_ways_of_being_disconnected() -> None:
+def test_reconnecting_and_refused_are_kinds_of_disconnected() -> None:
     assert isinstance(SocketReconnectingState(1, AT, "closed with 1006"), SocketDisconnectState)
     assert isinstance(SocketRefusedState("refused with HTTP 403"), SocketDisconnectState)
     assert SocketReconnectingState(1, AT, "closed with 1006") != SocketDisconnectState()
@@ -111,12 +111,12 @@ def test_the_message_of_a_sent_status_is_the_message_of_the_status() -> None:
     assert SocketDataSentState(STATUS, "9f1c", 18, AT).message == "Here I am"
 
 
-def test_a_status_to_send_has_no_message_id_of_its_own_unless_it_is_given() -> None:
+def test_the_message_id_of_a_send_event_is_optional() -> None:
     assert SocketSendDataEvent(STATUS).message_id is None
     assert SocketSendDataEvent(STATUS, "9f1c") == SocketSendDataEvent(STATUS, message_id="9f1c")
 
 
-def test_a_refused_order_says_by_which_code_and_why() -> None:
+def test_a_rejected_order_has_the_code_and_the_reason() -> None:
     error = OrderRejected(RejectionCode.ORDER_EXISTS, "order 7d3e exists already", 1005)
     assert str(error) == "orderExists: order 7d3e exists already"
     assert (error.code, error.reason, error.current_status) == (
@@ -127,7 +127,7 @@ def test_a_refused_order_says_by_which_code_and_why() -> None:
     assert str(OrderRejected("tooEarly", "wait", None)) == "tooEarly: wait"
 
 
-def test_a_refused_connection_says_why() -> None:
+def test_a_refused_connection_has_the_reason() -> None:
     error = ConnectionRefused("refused with HTTP 403")
     assert str(error) == error.reason == "refused with HTTP 403"
 
@@ -136,7 +136,7 @@ def test_without_a_socket_the_error_says_what_to_do() -> None:
     assert str(NoSocketError()) == "there is no socket to send through; add a SocketConnectEvent first"
 
 
-def test_a_status_that_may_not_be_sent_is_a_wrong_value_and_names_the_field() -> None:
+def test_a_status_that_may_not_be_sent_is_a_value_error_that_names_the_field() -> None:
     error = InvalidOrderStatusError("receiver_id", "PLACED needs one")
     assert isinstance(error, ValueError)
     assert not isinstance(error, SocketBlocError)
@@ -145,5 +145,5 @@ def test_a_status_that_may_not_be_sent_is_a_wrong_value_and_names_the_field() ->
 
 
 @pytest.mark.parametrize("error", [OrderRejected, NoSocketError, ConnectionRefused, ProtocolError])
-def test_what_is_beyond_the_caller_has_one_base(error: type[Exception]) -> None:
+def test_the_errors_that_the_caller_did_not_cause_have_one_base_class(error: type[Exception]) -> None:
     assert issubclass(error, SocketBlocError)

@@ -1,4 +1,4 @@
-"""The frames of the wire: how the relay's are read, and how each is written."""
+"""The frames of the protocol: how those of the relay are decoded, and how each is encoded."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def read(wire: dict[str, object], **changes: object) -> RelayFrame | InvalidFram
     return read_relay_frame(json.dumps(wire | changes))
 
 
-def test_both_ends_agree_on_the_name_and_on_the_bounds_of_a_frame() -> None:
+def test_the_subprotocol_and_the_limits_are_those_of_the_protocol() -> None:
     assert (SUBPROTOCOL, MAX_FRAME_SIZE, MAX_FRAGMENTS) == ("order-status.v1", 65536, 64)
 
 
@@ -107,7 +107,7 @@ def test_the_close_codes_have_the_numbers_of_the_protocol() -> None:
 
 
 @each_frame
-def test_a_frame_of_the_relay_is_read_from_text_and_from_bytes(
+def test_a_frame_of_the_relay_is_decoded_from_text_and_from_bytes(
     wire: dict[str, object], frame: RelayFrame
 ) -> None:
     assert read_relay_frame(json.dumps(wire)) == frame
@@ -115,7 +115,9 @@ def test_a_frame_of_the_relay_is_read_from_text_and_from_bytes(
 
 
 @each_frame
-def test_a_frame_of_the_relay_is_written_as_it_is_read(wire: dict[str, object], frame: RelayFrame) -> None:
+def test_a_frame_of_the_relay_is_encoded_as_it_was_decoded(
+    wire: dict[str, object], frame: RelayFrame
+) -> None:
     assert json.loads(frame.model_dump_json()) == wire
 
 
@@ -125,7 +127,7 @@ def test_unknown_fields_are_ignored(wire: dict[str, object], frame: RelayFrame) 
 
 
 @each_wire
-def test_a_frame_without_a_type_is_unreadable(wire: dict[str, object]) -> None:
+def test_a_frame_without_a_type_is_invalid(wire: dict[str, object]) -> None:
     without = {key: value for key, value in wire.items() if key != "type"}
     assert read_relay_frame(json.dumps(without)) == InvalidFrame(None, None, "unknown type")
 
@@ -152,7 +154,7 @@ def test_each_other_field_is_required(wire: dict[str, object], field: str) -> No
         (REJECTED, "currentStatus", "current_status"),
     ],
 )
-def test_a_python_name_means_nothing_on_the_wire(
+def test_the_python_names_are_unknown_fields_on_the_wire(
     wire: dict[str, object], camel_case: str, snake_case: str
 ) -> None:
     renamed = {snake_case if key == camel_case else key: value for key, value in wire.items()}
@@ -162,7 +164,7 @@ def test_a_python_name_means_nothing_on_the_wire(
 
 
 @pytest.mark.parametrize("code", RejectionCode)
-def test_a_known_rejection_code_is_read_as_what_it_is(code: RejectionCode) -> None:
+def test_a_known_rejection_code_is_decoded_as_a_member(code: RejectionCode) -> None:
     frame = read(REJECTED, code=code.value)
     assert isinstance(frame, RejectedFrame)
     assert frame.code is code
@@ -175,7 +177,7 @@ def test_an_unknown_rejection_code_is_kept_as_a_string() -> None:
     assert not isinstance(frame.code, RejectionCode)
 
 
-def test_a_rejection_may_name_no_message_and_no_status() -> None:
+def test_the_message_id_and_the_status_of_a_rejection_may_be_null() -> None:
     frame = read(REJECTED, messageId=None, currentStatus=None)
     assert isinstance(frame, RejectedFrame)
     assert (frame.message_id, frame.current_status) == (None, None)
@@ -197,7 +199,7 @@ def test_a_rejection_may_name_no_message_and_no_status() -> None:
         ('{"type":["status"]}', "unknown type"),
     ],
 )
-def test_what_is_no_frame_at_all_is_unreadable(text: str | bytes, problem: str) -> None:
+def test_what_is_not_an_object_with_a_known_type_is_invalid(text: str | bytes, problem: str) -> None:
     assert read_relay_frame(text) == InvalidFrame(None, None, problem)
 
 
@@ -206,7 +208,7 @@ def test_a_frame_of_an_unknown_type_keeps_its_type(type_: str) -> None:
     assert read(STATUS, type=type_) == InvalidFrame(type_, None, "unknown type")
 
 
-def test_of_a_long_type_only_the_beginning_is_kept() -> None:
+def test_a_long_type_is_cut_to_40_characters() -> None:
     assert read(STATUS, type="x" * 41) == InvalidFrame("x" * 40, None, "unknown type")
 
 
@@ -226,7 +228,7 @@ def test_of_a_long_type_only_the_beginning_is_kept() -> None:
         (REJECTED, "currentStatus", "1008"),
     ],
 )
-def test_a_welcome_and_a_rejection_with_a_bad_field_are_unreadable(
+def test_a_welcome_or_a_rejection_with_an_invalid_field_is_invalid(
     wire: dict[str, object], field: str, value: object
 ) -> None:
     frame = read(wire, **{field: value})
@@ -235,7 +237,7 @@ def test_a_welcome_and_a_rejection_with_a_bad_field_are_unreadable(
     assert frame.problem.startswith(f"{field}: ")
 
 
-def test_a_rejection_whose_code_is_no_string_is_unreadable() -> None:
+def test_a_rejection_whose_code_is_not_a_string_is_invalid() -> None:
     frame = read(REJECTED, code=5)
     assert isinstance(frame, InvalidFrame)
     assert frame.problem.startswith("code")
@@ -249,38 +251,38 @@ def test_a_rejection_whose_code_is_no_string_is_unreadable() -> None:
         ("messageId", "a\0"),
         ("at", "yesterday"),
         ("at", 1_700_000_000),
-        ("at", "2026-11-22T10:01:12.345678"),  # of no zone
+        ("at", "2026-11-22T10:01:12.345678"),  # without a time zone
         ("orderStatus", None),
         ("orderStatus", {"orderStatusAsString": "ACCEPTED"}),
     ],
 )
-def test_a_status_with_a_bad_field_keeps_its_number(field: str, value: object) -> None:
+def test_a_status_with_an_invalid_field_keeps_its_seq(field: str, value: object) -> None:
     frame = read(STATUS, **{field: value})
     assert isinstance(frame, InvalidFrame)
     assert (frame.type, frame.seq) == ("status", 18)
     assert frame.problem.startswith(field)
 
 
-def test_the_first_number_is_1_and_a_field_is_named_by_its_path() -> None:
+def test_the_first_seq_is_1_and_a_field_is_named_by_its_path() -> None:
     frame = read(STATUS, seq=1, orderStatus={"orderStatusAsString": "ACCEPTED", "message": ""})
     assert frame == InvalidFrame("status", 1, "orderStatus.orderStatusAsInt: Field required")
 
 
 @pytest.mark.parametrize("seq", [0, -1, 1.5, "18", True, None, [18]])
-def test_a_status_with_a_bad_number_has_none(seq: object) -> None:
+def test_a_status_with_an_invalid_seq_has_none(seq: object) -> None:
     frame = read(STATUS, seq=seq)
     assert isinstance(frame, InvalidFrame)
     assert (frame.type, frame.seq) == ("status", None)
     assert frame.problem.startswith("seq: ")
 
 
-def test_only_a_status_has_a_number() -> None:
+def test_only_a_status_has_a_seq() -> None:
     frame = read(WELCOME, seq=18, epoch=None)
     assert isinstance(frame, InvalidFrame)
     assert frame.seq is None
 
 
-def test_a_problem_holds_no_content_of_the_frame() -> None:
+def test_a_problem_quotes_no_content_of_the_frame() -> None:
     bad = {"orderStatusAsString": ["secret"], "orderStatusAsInt": "secret", "secret": "secret"}
     for frame in (read(STATUS, orderStatus=bad), read(STATUS, at="secret"), read(REJECTED, code=["secret"])):
         assert isinstance(frame, InvalidFrame)
@@ -288,25 +290,25 @@ def test_a_problem_holds_no_content_of_the_frame() -> None:
 
 
 @pytest.mark.parametrize("microsecond", [0, 5, 120_000, 999_999])
-def test_a_moment_is_written_with_six_digits_of_a_second(microsecond: int) -> None:
+def test_a_time_is_encoded_with_six_decimals(microsecond: int) -> None:
     frame = StatusFrame(seq=1, message_id="m", at=AT.replace(microsecond=microsecond), order_status=ACCEPTED)
     assert json.loads(frame.model_dump_json())["at"] == f"2026-11-22T10:01:12.{microsecond:06}Z"
 
 
-def test_a_moment_of_another_zone_is_written_in_utc() -> None:
+def test_a_time_of_another_zone_is_encoded_in_utc() -> None:
     there = AT.astimezone(timezone(timedelta(hours=2)))
     frame = StatusFrame(seq=18, message_id="9f1c", at=there, order_status=ACCEPTED)
     assert json.loads(frame.model_dump_json()) == STATUS
 
 
-def test_a_send_is_written_in_camel_case_and_read_back() -> None:
+def test_a_send_is_encoded_in_camel_case_and_decoded_again() -> None:
     frame = SendFrame(message_id="9f1c", order_status=ACCEPTED)
     assert json.loads(frame.model_dump_json()) == SEND
     assert SendFrame.from_json(json.dumps(SEND)) == frame
 
 
 @pytest.mark.parametrize("message_id", ["", "x" * 65, "\0"])
-def test_a_message_id_has_from_1_to_64_characters_and_no_nul(message_id: str) -> None:
+def test_a_message_id_has_1_to_64_characters_and_no_nul(message_id: str) -> None:
     assert SendFrame(message_id="\N{WRENCH}" * 64, order_status=ACCEPTED).message_id == "\N{WRENCH}" * 64
     with pytest.raises(ValidationError):
         SendFrame(message_id=message_id, order_status=ACCEPTED)

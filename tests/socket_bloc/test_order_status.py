@@ -1,4 +1,4 @@
-"""The words of an order: their numbers, their shapes, and how they are written as JSON."""
+"""The vocabulary of an order: its values, the shape of a status, and its JSON."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def test_the_statuses_have_the_numbers_of_the_diagram() -> None:
     }
 
 
-def test_each_role_has_the_other_one_on_its_other_side() -> None:
+def test_the_other_side_of_each_role_is_the_other_role() -> None:
     assert [(role.value, role.other.value) for role in ClientType] == [
         ("client", "serviceman"),
         ("serviceman", "client"),
     ]
 
 
-def test_a_rejection_is_final_unless_it_asks_for_another_try() -> None:
+def test_a_rejection_is_final_unless_it_asks_for_a_retry() -> None:
     assert {code.value: code.is_final for code in RejectionCode} == {
         "malformed": True,
         "unknownType": True,
@@ -76,11 +76,11 @@ def test_a_rejection_is_final_unless_it_asks_for_another_try() -> None:
     }
 
 
-def test_a_status_is_read_from_camel_case() -> None:
+def test_a_status_is_decoded_from_camel_case() -> None:
     assert OrderStatus.from_json(json.dumps(WIRE)) == OrderStatus.from_wire(WIRE) == OrderStatus(**PYTHON)
 
 
-def test_a_status_is_written_in_camel_case_with_every_field() -> None:
+def test_a_status_is_encoded_in_camel_case_with_every_field() -> None:
     assert json.loads(OrderStatus(**PYTHON).model_dump_json()) == WIRE
     bare = OrderStatus(order_status_as_string="PAYMENT", order_status_as_int=1010, message="")
     assert json.loads(bare.model_dump_json()) == {
@@ -98,7 +98,7 @@ def from_json_value(value: object) -> OrderStatus:
 
 
 @pytest.mark.parametrize("read", [OrderStatus.from_wire, from_json_value])
-def test_a_python_name_means_nothing_on_the_wire(read: Callable[[object], OrderStatus]) -> None:
+def test_the_python_names_are_unknown_fields_on_the_wire(read: Callable[[object], OrderStatus]) -> None:
     ids = {"sender_id": "c-17", "receiver_id": "s-4", "order_id": "7d3e"}
     required = {"orderStatusAsString": "PLACED", "orderStatusAsInt": 1001, "message": ""}
     assert read(required | ids) == read(required)
@@ -130,7 +130,7 @@ def test_unknown_fields_are_ignored() -> None:
     ("field", "least", "most"),
     [("message", 0, 4096), ("sender_id", 1, 128), ("receiver_id", 1, 128), ("order_id", 1, 128)],
 )
-def test_lengths_are_bounded_in_code_points(field: str, least: int, most: int) -> None:
+def test_lengths_are_limited_in_code_points(field: str, least: int, most: int) -> None:
     for length in (least, most):
         text = "\N{WRENCH}" * length  # four bytes each
         assert getattr(status_with(**{field: text}), field) == text
@@ -142,14 +142,14 @@ def test_lengths_are_bounded_in_code_points(field: str, least: int, most: int) -
 
 @pytest.mark.parametrize("field", ["message", "sender_id", "receiver_id", "order_id"])
 @pytest.mark.parametrize("text", ["\0", "a\0", "\0a", "a\n\0\nb", "\ud800"])
-def test_a_nul_and_a_lone_surrogate_are_refused_wherever_they_stand(field: str, text: str) -> None:
+def test_a_nul_or_a_lone_surrogate_is_an_error_at_any_position(field: str, text: str) -> None:
     with pytest.raises(ValidationError) as caught:
         status_with(**{field: text})
     assert faulty_fields(caught.value) == [field]
 
 
 @pytest.mark.parametrize("text", ["a\nb\n", "\t", " ", "\x1b[0m", "\u202e", "e\u0301", "\N{WRENCH}"])
-def test_any_other_text_comes_back_exactly_as_it_was(text: str) -> None:
+def test_any_other_text_is_kept_unchanged(text: str) -> None:
     status = status_with(message=text, order_id=text, sender_id=text, receiver_id=text)
     assert OrderStatus.from_json(status.model_dump_json()) == status
     assert status.message == status.order_id == status.sender_id == status.receiver_id == text
@@ -175,13 +175,13 @@ def test_no_value_is_coerced(field: str, value: object) -> None:
     assert faulty_fields(caught.value) == [field]
 
 
-def test_an_error_repeats_no_value() -> None:
+def test_an_error_quotes_no_value() -> None:
     with pytest.raises(ValidationError) as caught:
         status_with(message="my secret\0", order_id=("my secret",))
     assert "my secret" not in str(caught.value)
 
 
-def test_in_python_the_names_of_the_wire_mean_nothing() -> None:
+def test_the_names_on_the_wire_are_errors_in_python() -> None:
     with pytest.raises(ValidationError):
         OrderStatus(**WIRE)  # type: ignore[arg-type]
 
@@ -200,18 +200,18 @@ def test_a_user_id_is_any_text_of_1_to_128_characters(user_id: str) -> None:
 
 
 @pytest.mark.parametrize("user_id", ["", "x" * 129])
-def test_a_user_id_that_is_too_short_or_too_long_is_none(user_id: str) -> None:
+def test_a_user_id_that_is_too_short_or_too_long_is_an_error(user_id: str) -> None:
     with pytest.raises(ValueError, match=r"^it must have 1 to 128 characters$"):
         check_user_id(user_id)
 
 
 @pytest.mark.parametrize("control", ["\0", "\n", "\x1f", "\x7f", "\x9f"])
-def test_a_user_id_with_a_control_character_is_none(control: str) -> None:
+def test_a_user_id_with_a_control_character_is_an_error(control: str) -> None:
     with pytest.raises(ValueError, match=r"^it must have no control characters$"):
         check_user_id(f"c{control}17")
 
 
-def test_a_status_is_built_from_its_enumeration() -> None:
+def test_a_status_is_built_from_an_enumeration_member() -> None:
     built = OrderStatus.of(
         StatusCode.PLACED,
         order_id="7d3e",

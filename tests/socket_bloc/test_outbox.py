@@ -30,7 +30,7 @@ def test_sends_are_kept_in_the_order_in_which_they_were_added() -> None:
     assert "m-9" in outbox
 
 
-def test_the_same_send_again_is_kept_once_and_in_its_place() -> None:
+def test_the_same_send_again_is_kept_once_and_in_its_position() -> None:
     first, second = placed("o-1", "m-1"), placed("o-2", "m-2")
     assert list(outbox_of(first, second, placed("o-1", "m-1"))) == [first, second]
 
@@ -42,7 +42,7 @@ def test_another_send_under_the_same_message_id_is_an_error_and_changes_nothing(
     assert list(outbox) == [placed("o-1", "m-1")]
 
 
-def test_a_settled_send_is_forgotten_and_the_others_stay() -> None:
+def test_settling_a_send_removes_it_alone() -> None:
     outbox = outbox_of(placed("o-1", "m-1"), placed("o-2", "m-2"))
     outbox.settle("m-1")
     assert list(outbox) == [placed("o-2", "m-2")]
@@ -51,13 +51,13 @@ def test_a_settled_send_is_forgotten_and_the_others_stay() -> None:
     assert [send.message_id for send in outbox] == ["m-2", "m-1"]
 
 
-def test_settling_what_is_not_there_changes_nothing() -> None:
+def test_settling_an_unknown_message_id_changes_nothing() -> None:
     outbox = outbox_of(placed("o-1", "m-1"))
     outbox.settle("m-2")
     assert list(outbox) == [placed("o-1", "m-1")]
 
 
-def test_sends_may_be_settled_and_added_while_they_are_listed() -> None:
+def test_sends_may_be_settled_and_added_during_an_iteration() -> None:
     outbox = outbox_of(placed("o-1", "m-1"), placed("o-2", "m-2"))
     listed: list[str] = []
     for send in outbox:

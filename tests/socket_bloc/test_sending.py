@@ -1,4 +1,4 @@
-"""Sending through a bloc and a real relay: what is committed, what is refused, and that nothing is lost."""
+"""Sending through a bloc and a real relay: what is committed, what is rejected, and that nothing is lost."""
 
 from __future__ import annotations
 
@@ -48,20 +48,22 @@ async def test_a_status_is_sent_by_one_and_received_by_the_other(
     assert c.of(SocketReceiveDataState) == []
 
 
-async def test_submit_gives_the_committed_status(client: SocketBloc) -> None:
+async def test_submit_returns_the_committed_status(client: SocketBloc) -> None:
     await connected(client)
     sent = await client.submit(PLACED, message_id="m-1")
     assert (sent.message_id, sent.seq) == ("m-1", 1)
 
 
-async def test_place_order_gives_the_new_orders_id(client: SocketBloc, serviceman: SocketBloc) -> None:
+async def test_place_order_returns_the_id_of_the_new_order(
+    client: SocketBloc, serviceman: SocketBloc
+) -> None:
     s = await connected(serviceman)
     await connected(client)
     order_id = await client.place_order("s-4", "The tap drips")
     assert (await s.until(SocketReceiveDataState)).order_status.order_id == order_id
 
 
-async def test_a_refused_status_is_a_state_and_raises_in_submit(client: SocketBloc) -> None:
+async def test_a_rejected_status_is_a_state_and_raises_in_submit(client: SocketBloc) -> None:
     recorder = await connected(client)
     await client.submit(PLACED)
     await client.submit(CANCELLED)
@@ -74,7 +76,7 @@ async def test_a_refused_status_is_a_state_and_raises_in_submit(client: SocketBl
     assert state.order_status == CANCELLED
 
 
-async def test_two_refusals_of_the_same_status_are_two_states(client: SocketBloc) -> None:
+async def test_two_rejections_of_the_same_status_are_two_states(client: SocketBloc) -> None:
     recorder = await connected(client)
     for _ in range(2):
         client.send_order_status(CANCELLED)
@@ -93,7 +95,7 @@ async def test_two_refusals_of_the_same_status_are_two_states(client: SocketBloc
         (PLACED.model_copy(update={"order_status_as_string": "STARTED"}), "order_status_as_string"),
     ],
 )
-async def test_a_status_that_may_not_be_sent_raises_at_the_call_and_is_not_sent(
+async def test_a_status_that_may_not_be_sent_raises_at_once_and_is_not_sent(
     client: SocketBloc, status: OrderStatus, field: str
 ) -> None:
     recorder = await connected(client)
@@ -116,7 +118,7 @@ async def test_a_send_right_after_the_connect_event_waits_for_the_connection(cli
     assert recorder.of(SocketDataQueuedState)[0].message_id == sent.message_id
 
 
-async def test_what_is_sent_while_the_relay_is_away_is_committed_once_when_it_is_back(
+async def test_what_is_sent_while_the_relay_is_down_is_committed_once_when_it_is_back(
     relay: Server, tmp_path: Path, client: SocketBloc
 ) -> None:
     recorder = await connected(client)
@@ -156,7 +158,7 @@ async def test_the_same_message_id_is_committed_once_however_often_it_is_submitt
     assert first == second == again
 
 
-async def test_another_status_under_a_used_message_id_is_refused(client: SocketBloc) -> None:
+async def test_another_status_under_a_used_message_id_is_rejected(client: SocketBloc) -> None:
     recorder = StateRecorder(client)
     client.add(SocketConnectEvent())
     pending = asyncio.create_task(client.submit(PLACED, message_id="m-1"))
@@ -169,7 +171,7 @@ async def test_another_status_under_a_used_message_id_is_refused(client: SocketB
     assert refusal.value.code is RejectionCode.MESSAGE_ID_REUSED
 
 
-async def test_to_cancel_a_submit_withdraws_nothing(client: SocketBloc) -> None:
+async def test_cancelling_a_submit_withdraws_nothing(client: SocketBloc) -> None:
     recorder = await connected(client)
     submit = asyncio.create_task(client.submit(PLACED))
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The socket against a relay that misbehaves as each test says: refusals, tokens, nonsense, silence."""
+"""The socket against a relay that misbehaves: refusals, tokens, invalid frames, close codes, silence."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def make_client(relay: FakeRelay) -> AsyncIterator[Callable[..., SocketBlo
 
 
 @pytest.mark.parametrize("status", [302, 400, 403, 404])
-async def test_some_answers_are_final_and_each_submit_raises_until_somebody_connects_again(
+async def test_a_final_refusal_fails_each_submit_until_the_next_connect(
     relay: FakeRelay, make_client: Callable[..., SocketBloc], status: int
 ) -> None:
     relay.refusals.append(HttpRefused(status, "no entry"))
@@ -74,7 +74,7 @@ async def test_some_answers_are_final_and_each_submit_raises_until_somebody_conn
     await recorder.until(SocketConnectState)
 
 
-async def test_an_overloaded_relay_is_left_alone_for_as_long_as_it_asks(
+async def test_the_next_attempt_is_not_before_the_retry_after_of_a_full_relay(
     relay: FakeRelay, make_client: Callable[..., SocketBloc]
 ) -> None:
     relay.refusals.append(HttpRefused(503, "", retry_after=100))
@@ -87,7 +87,7 @@ async def test_an_overloaded_relay_is_left_alone_for_as_long_as_it_asks(
     ).seconds >= 99
 
 
-async def test_the_token_is_asked_for_once_more_after_a_401_and_then_no_more(
+async def test_after_a_401_one_more_token_is_tried(
     relay: FakeRelay, make_client: Callable[..., SocketBloc]
 ) -> None:
     relay.refusals += [HttpRefused(401, "expired"), HttpRefused(401, "expired")]
@@ -104,7 +104,7 @@ async def test_the_token_is_asked_for_once_more_after_a_401_and_then_no_more(
     assert next(tokens) == "never"
 
 
-async def test_a_token_function_that_fails_is_reported_and_asked_again(
+async def test_a_token_function_that_fails_is_reported_and_called_again(
     make_client: Callable[..., SocketBloc],
 ) -> None:
     errors: list[Exception] = []
@@ -124,7 +124,7 @@ async def test_a_token_function_that_fails_is_reported_and_asked_again(
     assert recorder.of(SocketReconnectingState)[0].reason == "could not get the token: ZeroDivisionError"
 
 
-async def test_a_frame_that_makes_no_sense_is_logged_once_and_skipped(
+async def test_an_invalid_frame_is_logged_once_and_skipped(
     relay: FakeRelay, make_client: Callable[..., SocketBloc], caplog: pytest.LogCaptureFixture
 ) -> None:
     status = {"orderStatusAsString": "ACCEPTED", "orderStatusAsInt": 1004, "message": "hush", "orderId": "o"}
@@ -142,7 +142,7 @@ async def test_a_frame_that_makes_no_sense_is_logged_once_and_skipped(
     with caplog.at_level(logging.DEBUG):
         recorder = await connected(client)
         await recorder.until(SocketReceiveDataState)
-    assert len(recorder.of(SocketConnectState)) == 1, "the connection has lived on"
+    assert len(recorder.of(SocketConnectState)) == 1, "the connection was kept"
     problems = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert problems == [
         "invalid frame of type None: invalid JSON",
@@ -155,7 +155,7 @@ async def test_a_frame_that_makes_no_sense_is_logged_once_and_skipped(
 
 
 @pytest.mark.parametrize("code", [1002, 1003, 1007, 1008, 1009])
-async def test_three_violations_in_a_row_are_enough(
+async def test_the_third_violation_in_a_row_is_final(
     relay: FakeRelay, make_client: Callable[..., SocketBloc], code: int
 ) -> None:
     async def answer(connection: ServerConnection) -> None:
@@ -184,7 +184,7 @@ async def test_three_violations_in_a_row_are_enough(
         (4999, SocketRefusedState),
     ],
 )
-async def test_the_close_code_says_what_comes_next(
+async def test_the_close_code_decides_what_follows(
     relay: FakeRelay,
     make_client: Callable[..., SocketBloc],
     code: int,
@@ -200,7 +200,7 @@ async def test_the_close_code_says_what_comes_next(
     assert type(first) is state
 
 
-async def test_a_relay_that_answers_nothing_does_not_hold_up_the_close(
+async def test_a_relay_that_stops_reading_does_not_delay_the_close(
     relay: FakeRelay, make_client: Callable[..., SocketBloc]
 ) -> None:
     has_closed = asyncio.Event()
@@ -222,7 +222,7 @@ async def test_a_relay_that_answers_nothing_does_not_hold_up_the_close(
     has_closed.set()
 
 
-async def test_nothing_is_told_of_the_token_or_of_messages_in_the_log(
+async def test_neither_the_token_nor_a_message_is_logged(
     relay: FakeRelay, make_client: Callable[..., SocketBloc], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
@@ -271,7 +271,7 @@ async def test_the_socket_of_the_diagram_works_without_the_bloc(relay: FakeRelay
     await socket.aclose()
 
 
-async def test_a_commit_between_makes_the_violations_count_anew(
+async def test_violations_are_counted_from_zero_after_a_commit(
     relay: FakeRelay, make_client: Callable[..., SocketBloc]
 ) -> None:
     async def offend(connection: ServerConnection) -> None:
@@ -292,4 +292,4 @@ async def test_a_commit_between_makes_the_violations_count_anew(
     client.send_order_status(PLACED)
     await recorder.until(SocketDataSentState)
     await recorder.until(SocketRefusedState)
-    assert len(relay.requests) == 3, "the first loss comes after the commit, and is one of three"
+    assert len(relay.requests) == 3, "the first violation after the commit is one of three"

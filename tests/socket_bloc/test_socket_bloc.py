@@ -34,7 +34,7 @@ ACCEPTED = OrderStatus.of(StatusCode.ACCEPTED, order_id="o-1", message="On my wa
 CANCELLED = OrderStatus.of(StatusCode.CANCELLED, order_id="o-1")
 
 
-async def test_it_begins_disconnected_and_is_connected_by_the_welcome(client: SocketBloc) -> None:
+async def test_a_new_bloc_is_disconnected_until_the_welcome(client: SocketBloc) -> None:
     assert client.state == SocketDisconnectState()
     assert not client.is_connected
     recorder = await connected(client)
@@ -43,7 +43,7 @@ async def test_it_begins_disconnected_and_is_connected_by_the_welcome(client: So
     assert client.is_connected
 
 
-async def test_receive_order_status_is_called_after_the_state_of_the_others_status_alone(
+async def test_receive_order_status_is_called_after_the_state_and_only_for_the_other_party(
     make_bloc: MakeBloc, client: SocketBloc
 ) -> None:
     calls: list[tuple[OrderStatus, SocketState]] = []
@@ -74,12 +74,12 @@ async def test_receive_order_status_is_called_after_the_state_of_the_others_stat
         ({"uri": "ws://127.0.0.1/order?token=x"}, "uri"),
     ],
 )
-def test_a_bad_argument_raises_and_is_named(arguments: dict[str, Any], field: str) -> None:
+def test_an_invalid_argument_is_an_error_that_names_it(arguments: dict[str, Any], field: str) -> None:
     with pytest.raises(ValueError, match=field):
         SocketBloc(**{"user_id": "c-17", "type": ClientType.CLIENT, **arguments})
 
 
-async def test_without_a_socket_each_event_is_answered_with_a_null_state_and_nothing_is_queued(
+async def test_without_a_socket_each_event_gets_a_null_state_and_nothing_is_queued(
     client: SocketBloc,
 ) -> None:
     recorder = StateRecorder(client)
@@ -99,7 +99,7 @@ async def test_without_a_socket_each_event_is_answered_with_a_null_state_and_not
     assert (await client.submit(PLACED, message_id="m-1")).seq == 1, "nothing came before it"
 
 
-async def test_a_relay_that_is_not_there_is_tried_again_and_again(make_bloc: MakeBloc) -> None:
+async def test_an_unreachable_relay_is_retried_again_and_again(make_bloc: MakeBloc) -> None:
     bloc = make_bloc("c-17", ClientType.CLIENT, uri="ws://127.0.0.1:1/order")
     recorder = StateRecorder(bloc)
     bloc.add(SocketConnectEvent())
@@ -108,15 +108,15 @@ async def test_a_relay_that_is_not_there_is_tried_again_and_again(make_bloc: Mak
     assert all(state.next_attempt_at.tzinfo for state in recorder.of(SocketReconnectingState))
 
 
-async def test_a_connect_event_while_it_backs_off_tries_at_once(make_bloc: MakeBloc) -> None:
+async def test_a_connect_event_during_a_back_off_tries_at_once(make_bloc: MakeBloc) -> None:
     bloc = make_bloc("c-17", ClientType.CLIENT, uri="ws://127.0.0.1:1/order")
     recorder = StateRecorder(bloc)
-    for attempt in range(1, 12):  # the back-off alone would take minutes for as many
+    for attempt in range(1, 12):  # with the back-off, as many tries would take minutes
         bloc.add(SocketConnectEvent())
         await recorder.until(SocketReconnectingState, attempt)
 
 
-async def test_a_new_process_hears_of_the_open_orders_and_with_full_history_of_all(
+async def test_a_new_process_gets_the_open_orders_and_with_full_history_all_of_them(
     client: SocketBloc, make_bloc: MakeBloc
 ) -> None:
     await connected(client)
@@ -130,7 +130,7 @@ async def test_a_new_process_hears_of_the_open_orders_and_with_full_history_of_a
     assert whole.of(SocketConnectState)[0].resumed
 
 
-async def test_a_users_handler_that_raises_is_reported_and_the_rest_goes_on(
+async def test_an_overridden_handler_that_raises_is_reported_and_the_next_status_is_handled(
     make_bloc: MakeBloc, client: SocketBloc, loop_errors: list[dict[str, Any]]
 ) -> None:
     errors: list[Exception] = []
@@ -169,7 +169,7 @@ async def test_an_override_under_the_diagrams_spelling_is_called(
     assert calls == ["PLACED"]
 
 
-async def test_states_begin_with_the_call_and_end_with_the_bloc(client: SocketBloc) -> None:
+async def test_the_states_start_at_the_call_and_end_when_the_bloc_closes(client: SocketBloc) -> None:
     states = client.states()
     client.add(SocketConnectEvent())
     assert isinstance(await anext(states), SocketConnectState)
@@ -178,7 +178,9 @@ async def test_states_begin_with_the_call_and_end_with_the_bloc(client: SocketBl
     assert [state async for state in client.states()] == []
 
 
-async def test_leaving_the_context_commits_what_was_just_sent(relay: Server, make_bloc: MakeBloc) -> None:
+async def test_leaving_the_async_with_block_commits_what_was_just_sent(
+    relay: Server, make_bloc: MakeBloc
+) -> None:
     async with SocketBloc("c-17", ClientType.CLIENT, uri=relay.uri) as bloc:
         bloc.send_order_status(PLACED)
     assert bloc.is_closed

@@ -1,4 +1,4 @@
-"""Waiting for what a bloc says, instead of for a time."""
+"""Waiting for the states of a bloc, instead of for a time."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ TIMEOUT = 30.0
 
 
 class StateRecorder:
-    """Everything that a bloc says from now on."""
+    """Records the states of a bloc from now on."""
 
     def __init__(self, bloc: SocketBloc) -> None:
         self.states: list[SocketState] = []
-        self._news = asyncio.Event()
-        bloc.stream.subscribe(self._hear)
+        self._changed = asyncio.Event()
+        bloc.stream.subscribe(self._record)
 
-    def _hear(self, state: SocketState) -> None:
+    def _record(self, state: SocketState) -> None:
         self.states.append(state)
-        self._news.set()
+        self._changed.set()
 
     def of(self, kind: type[S]) -> list[S]:
-        """The states of one kind so far."""
+        """Return the states of one kind so far."""
         return [state for state in self.states if isinstance(state, kind)]
 
     async def until(self, kind: type[S], count: int = 1) -> S:
-        """Wait until there are `count` states of a kind; gives the last of them."""
+        """Wait until there are `count` states of a kind, and return the last of them."""
         await self.wait(lambda: len(self.of(kind)) >= count)
         return self.of(kind)[count - 1]
 
     async def wait(self, condition: Callable[[], bool]) -> None:
-        """Wait until something holds that changes with the states alone."""
+        """Wait for a condition that changes only with the states."""
         async with asyncio.timeout(TIMEOUT):
             while not condition():
-                self._news.clear()
-                await self._news.wait()
+                self._changed.clear()
+                await self._changed.wait()
 
 
 async def connected(bloc: SocketBloc) -> StateRecorder:
-    """Connect a bloc, and wait for the welcome."""
+    """Connect a bloc, wait for the welcome, and return the recorder of its states."""
     recorder = StateRecorder(bloc)
     bloc.add(SocketConnectEvent())
     await recorder.until(SocketConnectState)
