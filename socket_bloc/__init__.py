@@ -50,6 +50,21 @@ if TYPE_CHECKING:
         SocketRefusedState,
         SocketState,
     )
+else:  # hidden from type checkers, which accept any name of a module that has a `__getattr__`
+
+    def __getattr__(name: str) -> object:
+        """Import a public name, or one of `_MODULES`, on first use (PEP 562)."""
+        if name in _MODULES:
+            return import_module(f"{__name__}.{name}")
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        modules = (import_module(f"{__name__}.{module}") for module in _MODULES)
+        value = next(getattr(module, name) for module in modules if name in module.__all__)
+        return globals().setdefault(name, value)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "ORDER_FLOW",
@@ -112,18 +127,3 @@ _MODULES = (
     "socket_bloc",
     "orders",
 )
-
-if not TYPE_CHECKING:  # a type checker that sees a `__getattr__` accepts any name
-
-    def __getattr__(name: str) -> object:
-        """Import a public name, or one of the modules above, on first use (PEP 562)."""
-        if name in _MODULES:
-            return import_module(f"{__name__}.{name}")
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        modules = (import_module(f"{__name__}.{module}") for module in _MODULES)
-        value = next(getattr(module, name) for module in modules if name in module.__all__)
-        return globals().setdefault(name, value)
-
-    def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})

@@ -67,7 +67,7 @@ class Socket:
         self._session = Session(serviceman_id, self._outbox, jitter=random.random, full_history=full_history)
         self._statuses = Broadcast[SocketReceiveDataEvent]("the order status stream")
         self._reports = Broadcast[SocketState | Exception]("the report stream")
-        self._attempt: asyncio.Task[None] | None = None
+        self._attempt: asyncio.Task[None]  # the latest attempt, since the first Open
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._settled = asyncio.Event()
@@ -210,7 +210,7 @@ class Socket:
         channel, self.channel = self.channel, None
         if channel is not None:
             self._start(_close_channel(channel, code, reason))
-        elif self._attempt is not None:
+        else:
             self._attempt.cancel()
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
+from typing import assert_never
 
 from socket_bloc.frames import CloseCode
 
@@ -110,3 +111,5 @@ def retry_policy(disconnect: Disconnect) -> RetryPolicy:
             return RetryPolicy.TWICE
         case Closed(code):
             return RetryPolicy.NEVER if 4500 <= code <= 4999 else RetryPolicy.ALWAYS
+        case _:
+            assert_never(disconnect)

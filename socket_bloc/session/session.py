@@ -8,7 +8,7 @@ It does no I/O, reads no clock and uses no randomness: `now` is in seconds of an
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, assert_never
 
 from socket_bloc.errors import NoSocketError
 from socket_bloc.events import SocketReceiveDataEvent
@@ -102,6 +102,8 @@ class Session:
                 return min((at for at in times if at is not None), default=None)
             case Offline() | Refused():
                 return None
+            case _:
+                assert_never(self._state)
 
     def connect(self) -> list[Effect]:
         """Open a connection, and keep it open until `disconnect`."""

@@ -63,6 +63,11 @@ async def test_place_order_returns_the_id_of_the_new_order(
     assert (await s.until(SocketReceiveDataState)).order_status.order_id == order_id
 
 
+async def test_a_serviceman_may_not_place_an_order(serviceman: SocketBloc) -> None:
+    with pytest.raises(InvalidOrderStatusError, match=r"^type: a serviceman may not place orders$"):
+        await serviceman.place_order("c-17", "The tap drips")
+
+
 async def test_a_rejected_status_is_a_state_and_raises_in_submit(client: SocketBloc) -> None:
     recorder = await connected(client)
     await client.submit(PLACED)

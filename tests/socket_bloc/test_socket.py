@@ -33,7 +33,7 @@ from socket_bloc.session.disconnect import HttpRefused
 from socket_bloc.socket import Socket
 from tests.socket_bloc.fake_relay import FakeRelay, stay
 from tests.socket_bloc.simulation import AT
-from tests.socket_bloc.waiting import StateRecorder, connected
+from tests.socket_bloc.waiting import TIMEOUT, StateRecorder, connected
 
 PLACED = OrderStatus.of(StatusCode.PLACED, order_id="o-1", receiver_id="s-4")
 
@@ -220,6 +220,35 @@ async def test_a_relay_that_stops_reading_does_not_delay_the_close(
     await client.close()
     assert loop.time() - begin < 2
     has_closed.set()
+
+
+async def test_a_close_that_waits_for_a_full_buffer_is_cut_short(
+    relay: FakeRelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket_bloc.socket.CLOSE_TIMEOUT", 0.05)
+    has_closed = asyncio.Event()
+
+    async def stop_reading(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await has_closed.wait()
+        connection.transport.abort()
+
+    relay.answer = stop_reading
+    socket = Socket("c-17", ClientType.CLIENT, uri=relay.uri)
+    is_connected = asyncio.Event()
+    socket.get_report_stream().subscribe(lambda _: is_connected.set() if socket.is_connected else None)
+    socket.open_connection()
+    await is_connected.wait()
+    channel = socket.channel
+    assert channel is not None
+    for number in range(3000):  # more than the buffers of both ends hold
+        socket.send_order_status(PLACED.model_copy(update={"order_id": f"o-{number}", "message": "x" * 4096}))
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            await socket.aclose()
+        assert channel.transport.is_closing()
+    finally:
+        has_closed.set()
 
 
 async def test_neither_the_token_nor_a_message_is_logged(
