@@ -1,4 +1,4 @@
-"""How the relay's process writes its log: one line for each record, and never a flood."""
+"""The log of the relay's process: one line for each record, and a limited number of them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Final
 __all__ = ["configure_logs", "relay_handler"]
 
 MAX_LINES: Final = 20
-"""Of one kind, in a period."""
+"""Lines of one kind in a period."""
 PERIOD: Final = 1.0
 """Seconds."""
 
 
 class _OneLine(logging.Formatter):
-    """Escapes what would start a line of its own, or speak to the terminal. (A traceback keeps its lines.)"""
+    """Escapes line breaks and terminal control characters. (A traceback keeps its lines.)"""
 
     converter = time.gmtime
 
@@ -28,7 +28,7 @@ class _OneLine(logging.Formatter):
 
 
 class _Throttle(logging.Filter):
-    """Lets so many lines of one kind through in a second, and counts the others."""
+    """Lets `MAX_LINES` lines of one kind through in a period, and counts the others."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class _Throttle(logging.Filter):
 
 
 def relay_handler() -> logging.Handler:
-    """Writes to standard error."""
+    """Return a handler that writes to standard error."""
     handler = logging.StreamHandler()
     handler.addFilter(_Throttle())
     handler.setFormatter(_OneLine("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
@@ -54,6 +54,6 @@ def relay_handler() -> logging.Handler:
 
 
 def configure_logs() -> None:
-    """Log to standard error from now on. Nobody's frames are logged, at no level."""
+    """Log to standard error from now on. The contents of frames are never logged, at any level."""
     logging.basicConfig(level=logging.INFO, handlers=[relay_handler()])
     logging.getLogger("websockets").setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""Watching a relay: what it tells, and how it keeps those it tells from hurting it."""
+"""Observers of a relay, and how the relay is protected from their exceptions."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ P = ParamSpec("P")
 
 
 class RelayObserver:
-    """Told of what happens in a relay, in its event loop: override what you want to know.
+    """Hooks that a relay calls in its event loop; override the ones you need.
 
-    What an override raises is logged and harms nobody; while it runs, the relay waits.
+    An exception of an override is logged and otherwise ignored. The relay waits until it returns.
     """
 
     def connected(self, user: User) -> None:
-        """A connection of `user` is open, and about to be sent its `welcome`."""
+        """A connection of `user` is open; its `welcome` is sent next."""
 
     def received(self, user: User, frame: SendFrame) -> None:
-        """A well-formed `send` of `user` has come, and was not judged yet."""
+        """A well-formed `send` of `user` has arrived; it was not checked against the rules yet."""
 
     def committed(self, entry: Entry) -> None:
-        """A status is in the database, durably, and nobody has been told yet. Once for each status."""
+        """A status was committed durably; it is sent to its parties next. Once for each status."""
 
     def pushed(self, user: User, seq: int) -> None:
         """Entry `seq` of the feed of `user` was written to one of their connections."""
@@ -41,7 +41,7 @@ class RelayObserver:
         """A transaction with `size` submissions has ended; its COMMIT took so long."""
 
     def disconnected(self, user: User, close_code: int) -> None:
-        """A connection of `user` is gone; `close_code` is 1006 where there was no close frame."""
+        """A connection of `user` has ended; `close_code` is 1006 if there was no close frame."""
 
 
 class Observers:
@@ -60,13 +60,13 @@ class Observers:
 
 def _notify_both(own: Callable[P, None], other: Callable[P, None], base: object) -> Callable[P, None]:
     if getattr(other, "__func__", None) is base:
-        return own  # the other one does not want to know, and that costs nothing
+        return own  # not overridden: costs nothing
 
-    def tell(*args: P.args, **kwargs: P.kwargs) -> None:
+    def notify(*args: P.args, **kwargs: P.kwargs) -> None:
         own(*args, **kwargs)
         try:
             other(*args, **kwargs)
         except Exception:
             _log.exception("an observer failed")
 
-    return tell
+    return notify

@@ -1,4 +1,4 @@
-"""How many frames one connection may send."""
+"""The rate limit of one connection: a token bucket."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ __all__ = ["RateLimit", "TokenBucket"]
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """So many frames a second, and so many at once after a pause."""
+    """Frames a second, and frames at once after a pause."""
 
     per_second: float
     burst: int
 
     @property
     def is_off(self) -> bool:
-        """Whether there is no limit: 0 stands for none."""
+        """Whether there is no limit; 0 stands for none."""
         return self.per_second == 0 or self.burst == 0
 
 
 class TokenBucket:
-    """The frames that one connection may still send; it begins full."""
+    """The frames that one connection may still send; it starts full."""
 
     __slots__ = ("_at", "_limit", "_tokens")
 
@@ -31,7 +31,7 @@ class TokenBucket:
         self._at = now
 
     def take(self, now: float) -> bool:
-        """Take one, if there is one; `now` in seconds, on a clock that never goes back."""
+        """Take a token and return whether there was one; `now` is in seconds, on a monotonic clock."""
         limit = self._limit
         if limit.is_off:
             return True

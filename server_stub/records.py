@@ -1,7 +1,7 @@
-"""The values that the rooms of the relay hand to each other.
+"""The values that the modules of the relay pass to each other.
 
-They are made for every status, some of them several times, so they are named tuples: frozen, and far
-cheaper to make than frozen dataclasses.
+They are created for every status, some of them several times, so they are named tuples: immutable, and far
+cheaper to create than frozen dataclasses.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ __all__ = ["Duplicate", "Entry", "FeedStart", "Outcome", "Submission", "User"]
 
 
 class User(NamedTuple):
-    """Who is connected. The same id in the two roles is two users."""
+    """A user. The same id in the two roles is two users."""
 
     user_id: str
     role: ClientType
 
     def __str__(self) -> str:
-        # The representation of an id shows what would not be seen, or would start a new line.
+        # `repr` escapes invisible characters and line breaks.
         return f"{self.role} {self.user_id!r}"
 
 
 class Submission(NamedTuple):
-    """A status that a user wants to have committed.
+    """A status that a user asks to commit.
 
-    `refusal` is what `OrderFlow.check` had to say about it. A refused submission still goes to the ledger,
-    since the answer names the status that the order has when its turn comes.
+    `refusal` is the result of `OrderFlow.check`. A refused submission still goes to the ledger, since its
+    rejection names the status of the order at that point of the batch.
     """
 
     sender: User
@@ -39,7 +39,7 @@ class Submission(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One committed status, with its number in the feed of each of its two sides.
+    """One committed status, with its number in the feeds of both parties.
 
     `at` is in microseconds since 1970, UTC.
     """
@@ -56,11 +56,11 @@ class Entry(NamedTuple):
     at: int
 
     def seq(self, user: User) -> int:
-        """Its number in the feed of `user`, who is one of its two sides."""
+        """Return its number in the feed of `user`, who is one of the two parties."""
         return self.sender_seq if user == self.sender else self.receiver_seq
 
     def matches(self, submission: Submission) -> bool:
-        """Whether `submission`, of the same sender, is this very status once its gaps are filled in."""
+        """Return whether `submission`, of the same sender, is this status once its gaps are filled in."""
         wanted = submission.order_status
         return (
             submission.order_id == self.order_id
@@ -72,17 +72,17 @@ class Entry(NamedTuple):
 
 
 class Duplicate(NamedTuple):
-    """The submission had been committed before, as this entry."""
+    """The submission repeats one that was committed as this entry."""
 
     entry: Entry
 
 
 Outcome = Entry | Duplicate | Rejection
-"""What becomes of a submission: an entry of its own, or an older one, or nothing."""
+"""The outcome of a submission."""
 
 
 class FeedStart(NamedTuple):
-    """Where a connection starts in its user's feed, as its `welcome` says it."""
+    """Where a connection starts in its user's feed, as in its `welcome`."""
 
     after: int
     head: int

@@ -1,4 +1,4 @@
-"""Who is here, and who is told what: the sessions of each user, and the entries that reach them."""
+"""The sessions of each user, and the delivery of committed entries to them."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Relay:
         )
 
     def session(self, connection: Connection, admission: Admission) -> UserSession:
-        """The session of a connection that may come in. Raises `LedgerError`."""
+        """Create the session of an admitted connection. Raises `LedgerError`."""
         feed = self._ledger.open_feed(admission.user, admission.since, admission.epoch)
         return UserSession(self._context, connection, admission.user, feed)
 
     def close_sessions(self, code: int, reason: str) -> None:
-        """Begin to close every connection; as in the diagram, those who came last are the first to go."""
+        """Start to close every connection; as in the diagram, the last to connect is the first to go."""
         for sessions in reversed(self._sessions.values()):
             for session in sessions:
                 session.close(code, reason)

@@ -1,4 +1,4 @@
-"""A relay that listens: in this process and this event loop, until it is closed or aborted.
+"""A running relay, in this process and this event loop, until it is closed or aborted.
 
 For a test or a demo:
 
@@ -38,9 +38,9 @@ __all__ = ["Server", "serve"]
 _log = logging.getLogger("server_stub")
 
 DRAIN_TIMEOUT: Final = 3.0
-"""Seconds for what is being committed to be finished and told."""
+"""Seconds for pending submissions to be committed and answered."""
 CLOSE_TIMEOUT: Final = 4.0
-"""Seconds for the connections to close: a little more than each of them takes until it aborts."""
+"""Seconds for the connections to close: a little more than each takes until it aborts itself."""
 _ABORT_TIMEOUT: Final = 0.5
 _COMMIT_TIMEOUT: Final = 1.0
 
@@ -65,7 +65,7 @@ async def serve(
 
 
 class Server:
-    """A running relay; `serve` makes one."""
+    """A running relay; see `serve`."""
 
     def __init__(self, settings: Settings, flow: OrderFlow, observer: RelayObserver | None) -> None:
         self._loop = asyncio.get_running_loop()
@@ -89,7 +89,7 @@ class Server:
         self.timers = TimerWheel(self._loop.time)
 
     async def listen(self) -> None:
-        """Take connections from now on."""
+        """Start to accept connections."""
         self._listener = await self._loop.create_server(
             lambda: Connection(self), sock=self._socket, backlog=BACKLOG
         )
@@ -97,14 +97,14 @@ class Server:
 
     @property
     def uri(self) -> str:
-        """Where clients connect."""
+        """The URI for clients."""
         host, port = self._socket.getsockname()[:2]
         return f"ws://[{host}]:{port}{PATH}" if ":" in host else f"ws://{host}:{port}{PATH}"
 
     async def close(self) -> None:
-        """Shut down: newcomers get 503, what is being committed is finished and told, all are sent 1001.
+        """Shut down: answer handshakes with 503, finish pending commits, close connections with 1001.
 
-        Takes less than 10 s, whatever the clients and the disk do. May be called again, and waits then.
+        Takes less than 10 s, whatever the clients and the disk do. A second call waits for the first.
         """
         if self._state is not _State.LISTENING:
             await self._closed.wait()
@@ -117,10 +117,10 @@ class Server:
         await self._wait_until(lambda: not self._connections, _ABORT_TIMEOUT)
 
     def abort(self) -> None:
-        """Stop as if the process had been killed: nothing more is said, and nothing more committed.
+        """Stop as if the process had been killed: nothing more is sent or committed.
 
-        (A COMMIT that is running may still land, as it may when a process is killed.) The port and the
-        database can be taken by another relay at once.
+        (A running COMMIT may still land, as it may if a process is killed.) Another relay can take the port
+        and the database at once.
         """
         if self._state is _State.CLOSED:
             return
@@ -132,22 +132,22 @@ class Server:
             connection.abort()
         self.timers.stop()
         if not self._relay.writer.stop(_COMMIT_TIMEOUT):
-            _log.error("a COMMIT hangs in the disk; the database stays locked until it returns")
+            _log.error("a COMMIT does not return; the database stays locked until it does")
         self._closed.set()
 
-    # What connections ask of their host.
+    # The owner of the connections.
 
     def connected(self, connection: Connection) -> None:
-        """Take a transport in, as long as the system has files left."""
+        """Keep a new transport, if the file limit allows it."""
         self._connections.add(connection)
         if len(self._connections) > self._capacity.transports:
-            _log.warning("dropped a connection: there are files for %d", self._capacity.transports)
+            _log.warning("dropped a connection: the file limit allows %d", self._capacity.transports)
             connection.abort()
         elif self._state is _State.CLOSED:
             connection.abort()
 
     def requested(self, connection: Connection, request: Request) -> None:
-        """Answer a request."""
+        """Respond to a request."""
         try:
             path = check_target(request.method, request.path)
             if path == PATH:
@@ -168,12 +168,12 @@ class Server:
         if self._state is not _State.LISTENING:
             closed = "the relay shuts down"
         elif self._relay.session_count >= self._capacity.websockets:
-            closed = "the relay has as many connections as it takes"
+            closed = "connection limit reached"
         admission = admit(request, connection.handshake, closed=closed, allowed_origins=self._origins)
         try:
             session = self._relay.session(connection, admission)
         except LedgerError as error:
-            _log.error("a feed cannot be read: %s", error)
+            _log.error("failed to read a feed: %s", error)
             raise unavailable("the database is not available") from None
         connection.accept(admission.response, session)
 
@@ -200,7 +200,7 @@ class Server:
             async with asyncio.timeout(DRAIN_TIMEOUT):
                 await self._relay.writer.drain()
         except TimeoutError:
-            _log.warning("the last commit has not come back; its senders are going to ask again")
+            _log.warning("the last commit has not returned; its clients will retry")
         self._relay.close_sessions(CloseCode.GOING_AWAY, "the relay shuts down")
         await self._wait_until(lambda: self._relay.session_count == 0, CLOSE_TIMEOUT)
 

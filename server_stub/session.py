@@ -1,8 +1,8 @@
-"""One connection of one user: what they say goes to the writer, and their feed comes from the ledger.
+"""One connection of one user: passes sends to the writer, and the user's feed to the connection.
 
 The ledger is the truth; a push is a hint. A session has a cursor, the last number of the feed that was
-written to its connection. An entry that is exactly the next one is written as it is announced; whatever
-else is missing is read from the ledger, page by page, as fast as it is being read at the other end.
+written to its connection. An entry that is exactly the next one is written as soon as it is announced;
+everything else is read from the ledger, page by page, as fast as the client reads.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _log = logging.getLogger("server_stub")
 
 MAX_MALFORMED: Final = 20
 PAGE: Final = 128
-"""Entries that are read from the ledger at once."""
+"""Entries read from the ledger at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class UserSession:
         self._deferred_replies: list[Entry] = []  # to duplicates that the feed has not reached
 
     def opened(self) -> None:
-        """Say welcome, and begin with what the other end does not have."""
+        """Send the welcome, and start the replay."""
         _log.info("connected: %s from %s", self.user, self._connection.peer)
         self._context.joined(self)
         self._context.observers.connected(self.user)
@@ -84,7 +84,7 @@ class UserSession:
             self._continue_replay()
 
     def received(self, text: str) -> None:
-        """Take a frame of the user."""
+        """Handle a frame of the user."""
         context = self._context
         is_within_rate = self._bucket.take(context.loop.time())
         frame = read_frame(text)
@@ -100,30 +100,30 @@ class UserSession:
             return
         status = frame.order_status
         refusal = context.flow.check(status, self.user.user_id, self.user.role)
-        assert status.order_id is not None  # read_frame has seen to it
+        assert status.order_id is not None  # checked by read_frame
         context.writer.submit(
             Submission(self.user, frame.message_id, status, status.order_id, refusal), self._answer
         )
 
     def offer(self, seq: int, without_seq: bytes) -> None:
-        """Entry `seq` of the feed has been committed: write it if it is the next one."""
+        """Write the committed entry `seq` if it is the next one, or read on from the ledger."""
         if seq == self._cursor + 1 and self._connection.is_writable:
             self._push(seq, without_seq)
         elif seq > self._cursor:
             self._continue_replay()
 
     def drained(self) -> None:
-        """Go on with the feed."""
+        """Continue the replay."""
         self._continue_replay()
 
     def lost(self, close_code: int) -> None:
-        """The connection is gone."""
+        """The connection has ended."""
         _log.info("disconnected: %s, close code %d", self.user, close_code)
         self._context.left(self)
         self._context.observers.disconnected(self.user, close_code)
 
     def close(self, code: int, reason: str) -> None:
-        """Begin to close the connection."""
+        """Start to close the connection."""
         self._connection.close(code, reason)
 
     def _answer(self, submission: Submission, outcome: Outcome) -> None:
@@ -136,7 +136,7 @@ class UserSession:
                 if self._deferred_replies:
                     self._continue_replay()
             case Entry():
-                pass  # comes with the feed
+                pass  # delivered with the feed
             case _:
                 assert_never(outcome)
 
@@ -162,11 +162,11 @@ class UserSession:
     def _read_page(self) -> None:
         self._is_page_scheduled = False
         if not self._connection.is_writable:
-            return  # `drained` comes back to it, if the connection is open at all
+            return  # `drained` continues, if the connection is still open
         try:
             page = self._context.feeds.page(self.user, self._cursor, PAGE)
         except LedgerError as error:
-            _log.error("the feed of %s cannot be read: %s", self.user, error)
+            _log.error("failed to read the feed of %s: %s", self.user, error)
             self._connection.fail(CloseCode.INTERNAL_ERROR, "the feed cannot be read now")
             return
         for entry in page:
@@ -174,7 +174,7 @@ class UserSession:
                 return
             self._push(entry.seq(self.user), status_without_seq(entry))
         if len(page) == PAGE:
-            # Others have their turn between two pages.
+            # Other connections run between two pages.
             self._is_page_scheduled = True
             self._context.loop.call_soon(self._read_page)
 

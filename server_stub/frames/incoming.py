@@ -1,4 +1,4 @@
-"""From the text of a frame to what its sender wants, or to why it makes no sense. No I/O, no state."""
+"""Parses the frames of clients. No I/O, no state."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["InvalidFrame", "read_frame"]
 
 
 class InvalidFrame(NamedTuple):
-    """A frame that is no send. `message_id` is that of the frame, where it could be read all the same."""
+    """A frame that is not a valid send. `message_id` is that of the frame, if it could be read."""
 
     message_id: str | None
     rejection: Rejection
 
 
 def read_frame(text: str) -> SendFrame | InvalidFrame:
-    """Read a client's frame. What is returned as a `SendFrame` has an order id. Never raises."""
+    """Parse a frame. A `SendFrame` that is returned has an order id. Never raises."""
     return read_plain_frame(text) or read_any_frame(text)
 
 
@@ -54,7 +54,7 @@ def read_plain_frame(text: str) -> SendFrame | None:
 
 
 def read_any_frame(text: str) -> SendFrame | InvalidFrame:
-    """Read a client's frame with all suspicion."""
+    """Parse a frame strictly: every check, at any depth."""
     try:
         fields = read_object(text)
     except JsonError as error:

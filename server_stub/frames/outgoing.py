@@ -1,7 +1,7 @@
-"""The relay's frames as bytes.
+"""Encodes the frames of the relay.
 
-A status is written at least twice, and differs only in its number: all of it but the number is encoded
-once. It is spelt out here, rather than dumped from `StatusFrame`, because nothing is encoded more often.
+A status is written at least twice, with different numbers; the rest of it is encoded once. It is formatted
+here, rather than dumped from `StatusFrame`, because nothing is encoded more often.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def status_frame(seq: int, without_seq: bytes) -> bytes:
-    """A `status`, with its number in the feed of whom it goes to."""
+    """Return a `status`, with its number in the feed of the receiver."""
     return b'{"type":"status","seq":%d,%b' % (seq, without_seq)
 
 
 def status_without_seq(entry: Entry) -> bytes:
-    """What follows the number in a `status`; the same for both sides."""
+    """Return what follows the number in a `status`; the same for both parties."""
     return (
         f'"messageId":{quote(entry.message_id)},"at":"{_utc(entry.at)}","orderStatus":{{'
         f'"orderStatusAsString":{quote(entry.status_name)},"orderStatusAsInt":{entry.status},'
@@ -36,7 +36,7 @@ def status_without_seq(entry: Entry) -> bytes:
 
 
 def welcome_frame(user: User, epoch: str, feed: FeedStart) -> bytes:
-    """A `welcome`."""
+    """Return a `welcome`."""
     return (
         WelcomeFrame(
             user_id=user.user_id,
@@ -52,7 +52,7 @@ def welcome_frame(user: User, epoch: str, feed: FeedStart) -> bytes:
 
 
 def rejected_frame(message_id: str | None, rejection: Rejection) -> bytes:
-    """A `rejected`."""
+    """Return a `rejected`."""
     return (
         RejectedFrame(
             message_id=message_id,
@@ -65,6 +65,6 @@ def rejected_frame(message_id: str | None, rejection: Rejection) -> bytes:
     )
 
 
-@lru_cache(maxsize=64)  # all statuses of a batch have the same moment
+@lru_cache(maxsize=64)  # all statuses of a batch have the same time
 def _utc(at: int) -> str:
     return (_EPOCH + timedelta(microseconds=at)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

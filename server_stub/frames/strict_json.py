@@ -1,7 +1,7 @@
-"""JSON read with suspicion: what two readers could understand differently is refused.
+"""A strict JSON reader: rejects what two parsers could understand differently.
 
-Beyond the standard's own rules that is a key named twice, a number that is no number (NaN, Infinity,
-1e400), and text that cannot be passed on (a lone surrogate, a NUL), each at any depth.
+Beyond the rules of the standard these are duplicate keys, numbers out of range (NaN, Infinity, 1e400), and
+text that cannot be passed on (lone surrogates, NUL), each at any depth.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ JsonObject = dict[str, object]
 
 
 class JsonError(ValueError):
-    """Why a text is refused; the reason holds none of its content."""
+    """The text is rejected; the reason repeats none of its content."""
 
 
 def read_object(text: str) -> JsonObject:
@@ -35,14 +35,14 @@ def read_object(text: str) -> JsonObject:
         raise JsonError("the frame holds a number with too many digits") from None
     if not isinstance(value, dict):
         raise JsonError("the frame must be one JSON object")
-    # Only an escape can bring in what is searched for: a NUL as it stands is no JSON, a surrogate no UTF-8.
+    # Only an escape can produce them: an unescaped NUL is invalid JSON, a surrogate invalid UTF-8.
     if "\\u" in text:
         _check_texts(cast(object, value))
     return cast(JsonObject, value)
 
 
 def salvage_message_id(text: str) -> str | None:
-    """The message id of an object that `read_object` refused, if it is named once and can be echoed."""
+    """Return the message id of an object that `read_object` rejected, if it occurs once and is valid."""
     try:
         pairs: object = _LENIENT.decode(text)
     except (ValueError, RecursionError):
@@ -54,12 +54,12 @@ def salvage_message_id(text: str) -> str | None:
 
 
 def is_message_id(value: object) -> TypeGuard[str]:
-    """Whether a decoded value can stand as a message id."""
+    """Return whether a decoded value is a valid message id."""
     return isinstance(value, str) and 1 <= len(value) <= MAX_MESSAGE_ID and _is_sound(value)
 
 
 def _check_texts(value: object) -> None:
-    # A stack of our own: the decoder allows more depth than a recursion of Python functions would.
+    # An explicit stack: the decoder allows more depth than recursive Python functions would.
     stack = [value]
     while stack:
         value = stack.pop()
@@ -99,7 +99,7 @@ def _float(digits: str) -> float:
 
 
 class _Pairs(list[tuple[str, object]]):
-    """An object as it was written, its repeated keys included."""
+    """An object with its duplicate keys."""
 
 
 _STRICT: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)

@@ -1,4 +1,4 @@
-"""Who may come in: the handshake table of docs/protocol.md.
+"""Who may open a WebSocket: the handshake table of docs/protocol.md.
 
 May import `wire`, `records` and the library's vocabulary; knows no session and no ledger.
 """

@@ -1,6 +1,6 @@
-"""Who may come in: the handshake table of docs/protocol.md. No I/O.
+"""The handshake table of docs/protocol.md. No I/O.
 
-Its rows are checked from the top, and the first that fails is the answer.
+Its rows are checked from the top, and the first that fails decides the response.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MAX_PARAMETERS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """One who may come in: the user, what they have of their feed, and the response that opens."""
+    """An accepted handshake: the user, what they have of their feed, and the 101 response."""
 
     user: User
     since: int | None
@@ -42,9 +42,10 @@ def admit(
     closed: str | None,
     allowed_origins: frozenset[str],
 ) -> Admission:
-    """Judge a WebSocket handshake for `PATH`. Raises `HttpError`.
+    """Check a WebSocket handshake for `PATH`. Raises `HttpError`.
 
-    `handshake` is the protocol's own judgement; `closed` says why nobody comes in now, if so.
+    `handshake` is the check of the WebSocket protocol itself; `closed` is the reason if the relay accepts
+    no connection now.
     """
     response = handshake(request)
     if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
@@ -63,12 +64,12 @@ def admit(
     if since is not None and not _SINCE.fullmatch(since):
         raise HttpError(HTTPStatus.BAD_REQUEST, "since must have 1 to 19 ASCII digits")
     if "Sec-WebSocket-Protocol" in request.headers and "Sec-WebSocket-Protocol" not in response.headers:
-        raise HttpError(HTTPStatus.BAD_REQUEST, f"the subprotocol spoken here is {SUBPROTOCOL}")
+        raise HttpError(HTTPStatus.BAD_REQUEST, f"unsupported subprotocol; offer {SUBPROTOCOL}")
     return Admission(user, None if since is None else int(since), query.get("epoch"), response)
 
 
 def _check_origin(request: Request, allowed_origins: frozenset[str]) -> None:
-    origin = request.headers.get("Origin")  # only one: the handshake has seen to it
+    origin = request.headers.get("Origin")  # at most one: `handshake` has checked it
     if origin is not None and origin not in allowed_origins:
         raise HttpError(HTTPStatus.FORBIDDEN, "this Origin is not allowed here")
 
@@ -85,5 +86,6 @@ def _query(request: Request) -> dict[str, str]:
     if len(query) != len(pairs):
         raise HttpError(HTTPStatus.BAD_REQUEST, "the query names a parameter twice")
     if "token" in query:
-        raise HttpError(HTTPStatus.BAD_REQUEST, "a token never stands in the query")
+        reason = "tokens are not accepted in the query string; use the Authorization header"
+        raise HttpError(HTTPStatus.BAD_REQUEST, reason)
     return query

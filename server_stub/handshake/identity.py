@@ -1,6 +1,7 @@
-"""Who is this connection? The one room that answers it.
+"""Which user a connection is.
 
-There is no key yet: the relay believes the query, and so it listens on loopback only (`settings`).
+There is no authentication yet: the relay trusts the query, and so listens on loopback only, see
+`wire.listening`.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ __all__ = ["IdentityError", "identify"]
 
 
 class IdentityError(ValueError):
-    """The query does not say who connects; one line says what is wrong with it."""
+    """The query does not identify a user; one line says what is wrong with it."""
 
 
 def identify(query: Mapping[str, str]) -> User:
-    """The user that a handshake's query names. Raises `IdentityError`."""
+    """Return the user in the query of a handshake. Raises `IdentityError`."""
     user_id = query.get("userId", "")
     try:
         check_user_id(user_id)

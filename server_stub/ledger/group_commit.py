@@ -1,8 +1,8 @@
-"""Many connections' submissions -> one transaction -> each its outcome, in order.
+"""Group commit: the submissions of many connections in one transaction, and each gets its outcome, in order.
 
-A batch is whatever came while the last one was being committed. Its statements run in the event loop, and
-its COMMIT in a thread, because only that waits for the disk: a disk that stalls stalls no ping. Between
-the two nobody else touches the ledger, so nothing is ever judged against what is not committed.
+A batch is what arrived while the last one was committed. Its statements run in the event loop, and its
+COMMIT in a thread, because only that waits for the disk: a stalled disk delays no ping. In the meantime
+nobody else uses the ledger, so nothing is ever decided against what is not committed.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ __all__ = ["GroupCommit"]
 _log = logging.getLogger("server_stub")
 
 COMMIT_TIMEOUT: Final = 5.0
-"""Seconds after which a submission whose commit has not come back is answered `unavailable`."""
+"""Seconds after which a submission without an outcome is rejected as `unavailable`."""
 MAX_WAITING: Final = 16_384
-"""Submissions that may wait for their batch; whoever comes after them is answered `unavailable` at once."""
+"""Submissions that may wait for their batch; further ones are rejected as `unavailable` at once."""
 MAX_BATCH: Final = 512
-"""Submissions of one transaction: judging them must not keep the event loop for long."""
+"""Submissions of one transaction: deciding on them must not block the event loop for long."""
 _MAX_GATHERING_ITERATIONS: Final = 3
 _UNAVAILABLE: Final = "the database is not available; try again with the same messageId"
 _ENDING: Final = "the relay is shutting down; try again with the same messageId"
@@ -49,7 +49,7 @@ class _Phase(Enum):
 
 
 class _Pending:
-    """A submission, until it is answered; the answer `unavailable` takes the place of a later one."""
+    """A submission until it is answered, at most once: after `unavailable`, its outcome is dropped."""
 
     __slots__ = ("reply", "since", "submission")
 
@@ -98,10 +98,10 @@ class GroupCommit:
         self._idle_waiters: list[asyncio.Future[None]] = []
 
     def submit(self, submission: Submission, reply: Reply) -> None:
-        """Have a submission committed.
+        """Queue a submission for the next batch.
 
-        `reply` is called with its outcome, unless that is an entry, of which `announce` tells; or with
-        the rejection `unavailable`, when the outcome is not known in time.
+        `reply` is called with its outcome, unless that is an entry, which goes to `announce`; or with the
+        rejection `unavailable`, if the outcome is not known in time.
         """
         if not self._is_accepting or len(self._queue) >= MAX_WAITING:
             reply(submission, _unavailable(_UNAVAILABLE if self._is_accepting else _ENDING))
@@ -112,7 +112,7 @@ class GroupCommit:
         self._wake()
 
     def probe(self) -> asyncio.Future[bool]:
-        """Whether the database takes a write, in time."""
+        """Return whether the database takes a write within the timeout."""
         probe: asyncio.Future[bool] = self._loop.create_future()
         if self._phase is _Phase.STOPPED:
             probe.set_result(False)
@@ -123,7 +123,7 @@ class GroupCommit:
         return probe
 
     async def drain(self) -> None:
-        """Take nothing more, and return when nothing waits any more."""
+        """Reject new submissions, and return when the queued ones have been answered."""
         self._is_accepting = False
         while self._phase not in (_Phase.IDLE, _Phase.STOPPED):
             idle: asyncio.Future[None] = self._loop.create_future()
@@ -131,10 +131,10 @@ class GroupCommit:
             await idle
 
     def stop(self, timeout: float) -> bool:
-        """Commit nothing more, tell nobody of anything more, and close the ledger.
+        """Commit nothing more, deliver nothing more, and close the store.
 
-        Blocks until the COMMIT that is running returns, at most `timeout` seconds; whether it has. The
-        ledger is closed when it does.
+        Blocks until the running COMMIT returns, at most `timeout` seconds; returns whether it has. The store
+        is closed after it.
         """
         if self._phase is not _Phase.STOPPED:
             self._phase = _Phase.STOPPED
@@ -189,7 +189,7 @@ class GroupCommit:
 
     def _end(self, problem: Exception | None) -> None:
         if problem is not None:
-            _report("a batch was not committed", problem)
+            _report("failed to commit a batch", problem)
         self._batch_ended(len(self._batch), time.perf_counter() - self._started, problem is not None)
         self._deliver(problem)
         maintenance = self._store.maintenance() if problem is None else None
@@ -212,7 +212,7 @@ class GroupCommit:
                 else:
                     waiting.answer(outcome)
             except Exception:
-                _log.exception("an outcome was not told")
+                _log.exception("failed to deliver an outcome")
 
     def _maintained(self, maintenance: Maintenance, problem: Exception | None) -> None:
         if self._phase is _Phase.STOPPED:
@@ -233,14 +233,14 @@ class GroupCommit:
                 _set_result(waiter, None)
 
     def _expire(self) -> None:
-        """Answer those who waited too long. One timer for all: it is set for the oldest."""
+        """Reject what has waited too long. One timer for all: it is set for the oldest."""
         self._timer = None
         too_old = self._loop.time() - COMMIT_TIMEOUT
         for waiting in self._batch:
             if waiting.since <= too_old:
                 waiting.answer(_unavailable(_UNAVAILABLE))
         while self._queue and self._queue[0].since <= too_old:
-            # Its batch has not begun: it is as if it had never come.
+            # Not in a batch yet, so it can be dropped.
             self._queue.popleft().answer(_unavailable(_UNAVAILABLE))
         still = [waiting for waiting in self._batch if waiting.reply is not None] or self._queue
         if still:
@@ -258,9 +258,9 @@ def _set_result(future: asyncio.Future[T], result: T) -> None:
 
 def _closed(problem: Exception | None) -> None:
     if problem is not None:
-        _report("the database was not closed", problem)
+        _report("failed to close the database", problem)
 
 
 def _report(what: str, problem: Exception) -> None:
-    # Anything but the database's own refusal is a mistake in this program: its traceback is wanted.
+    # Any other exception is a bug, and logged with its traceback.
     _log.error("%s: %s", what, problem, exc_info=None if isinstance(problem, LedgerError) else problem)

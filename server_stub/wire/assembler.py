@@ -1,4 +1,4 @@
-"""From frames to whole texts: joins fragments, and checks what the sans-I/O core leaves unchecked."""
+"""Joins frames to text messages, and checks what `websockets`' sans-I/O core leaves unchecked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["MessageAssembler", "MessageError"]
 
 
 class MessageError(Exception):
-    """A message that ends its connection, with this close code and reason."""
+    """An invalid message: the connection is closed with this code and reason."""
 
     def __init__(self, code: CloseCode, reason: str) -> None:
         super().__init__(reason)
@@ -20,16 +20,16 @@ class MessageError(Exception):
 
 
 class MessageAssembler:
-    """The fragments of one connection. The core has seen to it that they come in a sensible order."""
+    """The fragments of one connection; the core has already checked their order."""
 
     __slots__ = ("_fragments", "_size")
 
     def __init__(self) -> None:
-        self._fragments: list[BytesLike] | None = None  # a connection that sends none needs no list
+        self._fragments: list[BytesLike] | None = None  # no list until the first fragment
         self._size = 0
 
     def add(self, frame: Frame) -> str | None:
-        """The text that this frame completes, if it does. Raises `MessageError`."""
+        """Return the text that this frame completes, if any. Raises `MessageError`."""
         opcode = frame.opcode
         if opcode is Opcode.TEXT and frame.fin:
             return _text(frame.data, len(frame.data))

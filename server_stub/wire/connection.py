@@ -1,8 +1,8 @@
-"""One WebSocket on one transport: bytes in, whole texts out to its handler, and every deadline in between.
+"""One WebSocket on one transport: bytes in, text messages out to its handler, and all its deadlines.
 
-The protocol is `websockets`' sans-I/O `ServerProtocol`, which knows no time and does not mind how much
-waits to be written: that is here. Who may come in is decided by the owner, and what a text means by the
-handler; neither is known here. A connection costs no task, no queue, no lock and no timer of its own.
+The protocol is `websockets`' sans-I/O `ServerProtocol`, which has no clock and no limit on the write buffer:
+both are here. The owner decides which requests are accepted, and the handler what a message means. A
+connection has no task, queue, lock or timer of its own.
 """
 
 from __future__ import annotations
@@ -24,36 +24,36 @@ from socket_bloc.frames import CloseCode
 __all__ = ["Connection", "ConnectionOwner"]
 
 HANDSHAKE_TIMEOUT: Final = 10.0
-"""Seconds until the whole request must have come."""
+"""Seconds within which the whole request must arrive."""
 PING_INTERVAL: Final = 20.0
 PONG_TIMEOUT: Final = 15.0
 STALL_TIMEOUT: Final = 15.0
-"""Seconds in which something of a full write buffer must have drained."""
+"""Seconds within which some of a full write buffer must drain."""
 CLOSE_TIMEOUT: Final = 3.0
-"""Seconds for the other side to finish a close; then the transport is aborted."""
+"""Seconds for the client to finish the closing handshake; then the transport is aborted."""
 HIGH_WATER: Final = 128 * 1024
-"""Bytes waiting to be written above which nothing more is read or replayed."""
+"""Bytes in the write buffer above which nothing more is read or replayed."""
 MAX_WRITE_BUFFER: Final = 1024 * 1024
 
 
 class ConnectionOwner(Protocol):
-    """Who takes connections in."""
+    """Accepts connections, and keeps their timer wheel."""
 
     @property
     def timers(self) -> TimerWheel:
-        """The timer of its connections."""
+        """The timer wheel of its connections."""
         ...
 
     def connected(self, connection: Connection) -> None:
-        """A transport has come, and nothing of it was read yet."""
+        """A transport is connected; nothing was read from it yet."""
         ...
 
     def requested(self, connection: Connection, request: Request) -> None:
-        """A request was read: answer it with `accept` or `respond`, now or later."""
+        """A request was read; call `accept` or `respond`, now or later."""
         ...
 
     def disconnected(self, connection: Connection) -> None:
-        """The transport is gone."""
+        """The transport is closed."""
         ...
 
 
@@ -79,7 +79,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, owner: ConnectionOwner) -> None:
         self.slot: int | None = None
         self.is_writable = False
-        """Whether the connection is open, and what is sent now does not pile up."""
+        """Whether the connection is open, and its write buffer is not full."""
         self._owner = owner
         self._handler: ConnectionHandler | None = None
         self._transport = cast(asyncio.Transport, None)  # comes with connection_made
@@ -88,20 +88,20 @@ class Connection(asyncio.Protocol):
         self._request: RequestReader | None = RequestReader(self._protocol)  # None once it is answered
         self._unhandled: list[Frame] = []
         self._is_paused = False
-        self._buffered = 0  # bytes that waited to be written when the deadline was set
+        self._buffered = 0  # bytes in the write buffer when the deadline was set
         self._awaits_pong = False
-        self._is_closing = False  # the time for the end is running, and nothing extends it
+        self._is_closing = False  # CLOSE_TIMEOUT is running, and nothing extends it
 
-    # What the owner and the handler ask for.
+    # Called by the owner and the handler.
 
     @property
     def peer(self) -> str:
-        """The address of the other side, for the log."""
+        """The address of the client, for the log."""
         address = self._transport.get_extra_info("peername")
         return f"{address[0]}:{address[1]}" if address else "an unknown address"
 
     def handshake(self, request: Request) -> Response:
-        """What the WebSocket protocol itself has to say to a request: 101, or why not."""
+        """Return the response of the WebSocket protocol to a request: 101, or an error."""
         return self._protocol.accept(request)
 
     def accept(self, response: Response, handler: ConnectionHandler) -> None:
@@ -112,66 +112,66 @@ class Connection(asyncio.Protocol):
         self._handler = handler
         self._protocol.send_response(response)
         self._flush()
-        # Spread, so that those who came together are not pinged together.
+        # Random, so that clients that connected together are not pinged together.
         self._set_deadline(PING_INTERVAL * random.uniform(0.5, 1.0))
         handler.opened()
         if early := request.rest:
             self._receive(early)
 
     def respond(self, response: Response) -> None:
-        """Answer the request with plain HTTP, and close."""
+        """Respond to the request with plain HTTP, and close."""
         if self._take_request() is not None:
             self._protocol.send_response(response)
             self._flush()
 
     def send(self, text: bytes) -> None:
-        """Send an encoded text; it goes nowhere where the connection is not open any more."""
+        """Send an encoded text message; it is dropped if the connection is not open."""
         if not self.is_writable and self._protocol.state is not OPEN:
             return
         self._transport.write(text_frame(text))
         if self._is_paused and self._transport.get_write_buffer_size() > MAX_WRITE_BUFFER:
-            self.fail(CloseCode.SLOW_READER, "too much waits to be read")
+            self.fail(CloseCode.SLOW_READER, "write buffer limit exceeded")
 
     def close(self, code: int, reason: str) -> None:
-        """Begin the closing handshake."""
+        """Start the closing handshake."""
         if self._protocol.state is OPEN:
             self._protocol.send_close(code, reason)
             self._flush()
 
     def fail(self, code: int, reason: str) -> None:
-        """Say why, and listen no more."""
+        """Close because of an error: messages that still arrive are ignored."""
         if self._protocol.state is OPEN:
             self._protocol.fail(code, reason)
             self._flush()
 
     def abort(self) -> None:
-        """Drop the transport, and what waits to be written with it."""
+        """Close the transport at once, and discard its write buffer."""
         self._transport.abort()
 
-    # What the transport and the timer tell.
+    # Called by the transport and the timer wheel.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the time for the request."""
+        """Start the deadline of the request."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=HIGH_WATER, low=HIGH_WATER // 4)
         self._set_deadline(HANDSHAKE_TIMEOUT)
         self._owner.connected(self)
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes: of the request, until it is answered, then of frames."""
+        """Read bytes: of the request until it is answered, then of frames."""
         if self._request is not None:
             self._read_request(self._request, data)
         elif not self._receive_whole_text(data):
             self._receive(data)
 
     def eof_received(self) -> None:
-        """Nothing more comes; the transport closes itself when all is written, if it ever is."""
+        """The client has closed its side; the transport closes when its write buffer is empty."""
         self._protocol.receive_eof()
         self._flush()
         self._expect_close()
 
     def pause_writing(self) -> None:
-        """Read nothing more from one who does not read either."""
+        """Stop reading from a client that does not read."""
         self._is_paused = True
         self._update_writable()
         self._transport.pause_reading()
@@ -179,12 +179,12 @@ class Connection(asyncio.Protocol):
             self._set_deadline(STALL_TIMEOUT)
 
     def resume_writing(self) -> None:
-        """Go on where `pause_writing` stopped."""
+        """Continue where `pause_writing` stopped."""
         self._is_paused = False
         self._update_writable()
         self._transport.resume_reading()
         if not self._is_closing:
-            # If a ping is out, it stood behind all that was not read: the time for its answer begins now.
+            # A ping that is out was queued behind all that was not read: its deadline starts now.
             self._set_deadline(PONG_TIMEOUT if self._awaits_pong else PING_INTERVAL)
         unhandled, self._unhandled = self._unhandled, []
         self._handle(unhandled)
@@ -192,7 +192,7 @@ class Connection(asyncio.Protocol):
             self._handler.drained()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the handler and the owner."""
+        """Notify the handler and the owner."""
         self._owner.timers.cancel(self)
         self._request = None
         self._protocol.receive_eof()
@@ -202,13 +202,13 @@ class Connection(asyncio.Protocol):
         self._owner.disconnected(self)
 
     def on_deadline(self, now: float) -> None:
-        """Ping, or give up on one who did not do in time what was due."""
+        """Ping, or close a connection whose client missed its deadline."""
         if self._request is not None or self._is_closing:
             self.abort()
         elif self._buffered > self._transport.get_write_buffer_size():
-            self._set_deadline(STALL_TIMEOUT)  # slow, but it does read; a ping may stand behind the rest
+            self._set_deadline(STALL_TIMEOUT)  # slow, but reading; a ping may be queued behind the rest
         elif self._is_paused:
-            self.fail(CloseCode.SLOW_READER, "nothing is being read")
+            self.fail(CloseCode.SLOW_READER, "the client is not reading")
         elif self._awaits_pong:
             self.fail(CloseCode.INTERNAL_ERROR, "no answer to a ping")
         else:
@@ -223,7 +223,7 @@ class Connection(asyncio.Protocol):
         match reader.read(data):
             case Request() as request:
                 self._owner.requested(self, request)
-                if self._request is not None:  # it is answered later
+                if self._request is not None:  # answered later
                     self._transport.pause_reading()
             case Response() as response:
                 self.respond(response)
@@ -259,15 +259,15 @@ class Connection(asyncio.Protocol):
 
     def _receive(self, data: bytes) -> None:
         self._protocol.receive_data(data)
-        self._flush()  # answers of the protocol itself
+        self._flush()  # replies of the protocol itself
         self._handle(cast("list[Frame]", self._protocol.events_received()))
 
     def _handle(self, frames: list[Frame]) -> None:
         for index, frame in enumerate(frames):
-            if self._is_paused:  # what answers these would only pile up
+            if self._is_paused:  # the replies to these would only fill the write buffer
                 self._unhandled += frames[index:]
                 return
-            if self._protocol.closed_first:  # (what came before the other's close frame still counts)
+            if self._protocol.closed_first:  # (frames before a close frame of the client still count)
                 return
             if frame.opcode is Opcode.PONG:
                 self._pong_received()

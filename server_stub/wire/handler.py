@@ -8,20 +8,20 @@ __all__ = ["ConnectionHandler"]
 
 
 class ConnectionHandler(Protocol):
-    """Who speaks over an open connection."""
+    """Handles the messages of an open connection."""
 
     def opened(self) -> None:
-        """The connection is open: texts may be sent."""
+        """The connection is open: messages may be sent."""
         ...
 
     def received(self, text: str) -> None:
-        """A text has come."""
+        """A text message has arrived."""
         ...
 
     def drained(self) -> None:
-        """What waited to be written is nearly gone, after `is_writable` was false."""
+        """The write buffer has nearly drained, after `is_writable` was false."""
         ...
 
     def lost(self, close_code: int) -> None:
-        """The connection is gone. `close_code` is that of whoever closed first, 1006 where nobody did."""
+        """The connection has ended; `close_code` is of the side that closed first, 1006 if neither did."""
         ...

@@ -1,6 +1,6 @@
-"""Plain HTTP: the paths that there are, and whole answers. No I/O.
+"""Plain HTTP: the paths of the relay, and complete responses. No I/O.
 
-Who may come in is for `admission` to say.
+For who may open a WebSocket, see `handshake.admission`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ __all__ = [
 PATH: Final = "/order"
 PLAIN_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 RETRY_AFTER: Final = 1
-"""Seconds that one who got a 503 is asked to stay away."""
+"""Seconds after which a client that got a 503 should try again."""
 
 
 class HttpError(Exception):
-    """A request that is answered with an error, and one line that says why."""
+    """An error response, with one line that gives the reason."""
 
     def __init__(self, status: HTTPStatus, reason: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)
@@ -39,12 +39,12 @@ class HttpError(Exception):
 
     @property
     def response(self) -> Response:
-        """What to answer."""
+        """The response to send."""
         return plain_response(self.status, f"{self.reason}\n", headers=self.headers)
 
 
 def unavailable(reason: str) -> HttpError:
-    """A 503, which asks to come again."""
+    """Return a 503 with a `Retry-After`."""
     return HttpError(HTTPStatus.SERVICE_UNAVAILABLE, reason, {"Retry-After": str(RETRY_AFTER)})
 
 
@@ -55,7 +55,7 @@ def plain_response(
     content_type: str = "text/plain; charset=utf-8",
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A whole answer, after which the connection is closed."""
+    """Return a complete response; the connection is closed after it."""
     encoded = body.encode()
     fields = Headers(
         {
@@ -70,24 +70,24 @@ def plain_response(
 
 
 def check_target(method: str, target: str) -> str:
-    """The path of a request that there is an answer for. Raises `HttpError`: 404, then 405."""
+    """Return the path of a request. Raises `HttpError`: 404 for an unknown path, then 405."""
     path = target.partition("?")[0]
     if path != PATH and path not in PLAIN_PATHS:
-        raise HttpError(HTTPStatus.NOT_FOUND, f"there is nothing here; orders are at {PATH}")
+        raise HttpError(HTTPStatus.NOT_FOUND, f"not found; the WebSocket endpoint is {PATH}")
     if method != "GET":
-        raise HttpError(HTTPStatus.METHOD_NOT_ALLOWED, "only GET is answered here", {"Allow": "GET"})
+        raise HttpError(HTTPStatus.METHOD_NOT_ALLOWED, "method not allowed; use GET", {"Allow": "GET"})
     return path
 
 
 def refuse_malformed(head: bytes | bytearray) -> HttpError:
-    """The answer to a request that could not be parsed, of which this much had come."""
+    """Return the error for a request that could not be parsed; `head` is what has arrived of it."""
     try:
         method, target, version = head.partition(b"\n")[0].rstrip(b"\r").decode("ascii").split(" ")
         check_target(method, target)
     except ValueError:
-        return HttpError(HTTPStatus.BAD_REQUEST, "this is no HTTP request")
+        return HttpError(HTTPStatus.BAD_REQUEST, "malformed HTTP request")
     except HttpError as error:
         return error
     if version != "HTTP/1.1" and version.startswith("HTTP/"):
-        return HttpError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "only HTTP/1.1 is spoken here")
-    return HttpError(HTTPStatus.BAD_REQUEST, "this is no HTTP request without a body")
+        return HttpError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "unsupported HTTP version; use HTTP/1.1")
+    return HttpError(HTTPStatus.BAD_REQUEST, "malformed HTTP request, or one with a body")

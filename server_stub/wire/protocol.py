@@ -1,7 +1,7 @@
-"""`websockets`' sans-I/O server, with this relay's choices: what it reads first, and what it does not offer.
+"""`websockets`' sans-I/O server, configured for this relay.
 
-No compression, one subprotocol, small messages. The request is read with care: nothing that follows it
-reaches the parser of frames before the answer has gone out.
+No compression, one subprotocol, small messages. Nothing that follows the request reaches the parser of
+frames before the response was sent.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ except ImportError:  # websockets without its C extension
 __all__ = ["RelayProtocol", "RequestReader", "text_frame", "whole_text"]
 
 MAX_REQUEST: Final = 32 * 1024
-"""Bytes of a request, all its headers together."""
+"""Bytes of a request with all its headers."""
 _MAX_CONTROL_PAYLOAD: Final = 125
 _END_OF_REQUEST: Final = b"\r\n\r\n"
 _HEADER_16: Final = struct.Struct("!BBH").pack
 _HEADER_64: Final = struct.Struct("!BBQ").pack
 
-# The library would log each opening and closing a second time, and at DEBUG what was said.
+# The library would log each opening and closing again, and the contents of frames at DEBUG.
 _library_log = logging.getLogger("server_stub.websockets")
 _library_log.setLevel(logging.WARNING)
 
@@ -44,7 +44,7 @@ class RelayProtocol(ServerProtocol):
     """One connection's protocol."""
 
     def __init__(self) -> None:
-        # A control frame may come between two fragments of a message that has no byte to spare.
+        # A control frame may come between two fragments of a message of the maximal size.
         super().__init__(max_size=MAX_FRAME_SIZE + _MAX_CONTROL_PAYLOAD, logger=_library_log)
         self._unparsed = 0
 
@@ -74,7 +74,7 @@ class RelayProtocol(ServerProtocol):
         return self._unparsed == 0 and self.current_size is None
 
     def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
-        """Ours, if it is offered. Whether it must be is for others to say."""
+        """Select our subprotocol if the client offers it; `admit` decides whether it is required."""
         return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in subprotocols else None
 
     @property
@@ -84,7 +84,7 @@ class RelayProtocol(ServerProtocol):
 
     @property
     def first_close_code(self) -> int:
-        """The close code of the side that closed first; 1006 where neither did."""
+        """The close code of the side that closed first; 1006 if neither did."""
         close = self.close_sent if self.closed_first else self.close_rcvd
         return int(CloseCode.ABNORMAL_CLOSURE if close is None else close.code)
 
@@ -99,9 +99,9 @@ class RequestReader:
         self._head = bytearray()
 
     def read(self, data: bytes) -> Request | Response | None:
-        """Take bytes: the request when it is complete, or the response where there can be none.
+        """Read bytes; return the request when it is complete, or an error response.
 
-        None asks for more, or says that the protocol has given up and answered by itself.
+        None means that more is needed, or that the protocol has failed and responded by itself.
         """
         known = len(self._head)
         self._head += data
@@ -110,7 +110,7 @@ class RequestReader:
         self._protocol.receive_data(data[:until])
         for event in self._protocol.events_received():
             return cast(Request, event)
-        if self._protocol.writes == [SEND_EOF]:  # unreadable, and the protocol would not say so
+        if self._protocol.writes == [SEND_EOF]:  # malformed, and the protocol would close without a response
             self._protocol.writes.insert(0, refuse_malformed(self._head).response.serialize())
         elif not self._protocol.eof_sent and len(self._head) > MAX_REQUEST:
             reason = f"a request has at most {MAX_REQUEST} bytes"
@@ -119,7 +119,7 @@ class RequestReader:
 
     @property
     def rest(self) -> bytes:
-        """What has come behind the request."""
+        """The bytes that follow the request."""
         return bytes(self._head.partition(_END_OF_REQUEST)[2])
 
 
@@ -143,7 +143,7 @@ def whole_text(data: bytes) -> bytes | None:
 
 
 def text_frame(text: bytes) -> bytes:
-    """A text, encoded, as the one unmasked frame that a server sends: quicker than by the library."""
+    """Return an encoded text as one unmasked frame; faster than the library."""
     length = len(text)
     if length < 126:
         return bytes((0x81, length)) + text

@@ -349,8 +349,8 @@ async def test_a_commit_that_hangs_and_a_client_that_does_not_read_hold_up_the_e
             async with asyncio.timeout(10):
                 await relay.close()
         writer.close()
-    assert "the last commit has not come back" in caplog.text
-    assert "a COMMIT hangs in the disk" in caplog.text
+    assert "the last commit has not returned" in caplog.text
+    assert "a COMMIT does not return" in caplog.text
 
 
 async def test_aborting_is_like_being_killed_and_another_relay_can_go_on_at_once(settings: Settings) -> None:

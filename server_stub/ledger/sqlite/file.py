@@ -1,6 +1,6 @@
-"""The SQLite file: which one, whether it is ours, its lock, its schema, and connections to it.
+"""The SQLite file: its path, its lock, its schema, the checks on opening, and the connections to it.
 
-What is read and written in it is the business of `sqlite`.
+For the statements that run in it, see `store` and `feeds`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from server_stub.ledger.store import LedgerError
 __all__ = ["SqliteFile", "open_sqlite_file", "sqlite_path"]
 
 _URL_PREFIX: Final = "sqlite:///"
-_APPLICATION_ID: Final = 0x6F726431  # "ord1": how `file` and this module know a database of ours
+_APPLICATION_ID: Final = 0x6F726431  # "ord1": how `file` and this module recognise the database of a relay
 _SCHEMA_VERSION: Final = 1
 _FULL: Final = 2
 _SCHEMA: Final = (
-    # `merged` is the key of the last status that `feeds` and `sent` know.
+    # `merged` is the key of the last status that was compacted into `feeds` and `sent`.
     "CREATE TABLE relay (epoch TEXT NOT NULL, touched INTEGER NOT NULL, merged INTEGER NOT NULL)",
     "CREATE TABLE users (key INTEGER PRIMARY KEY, id TEXT NOT NULL, is_client INTEGER NOT NULL,"
     " UNIQUE (id, is_client))",
-    # `client_first` and `serviceman_first` are the numbers of its first status in the feeds of the two.
+    # `client_first` and `serviceman_first` are the numbers of its first status in the two feeds.
     "CREATE TABLE orders (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
     " client INTEGER NOT NULL, serviceman INTEGER NOT NULL,"
     " client_first INTEGER NOT NULL, serviceman_first INTEGER NOT NULL,"
@@ -48,7 +48,7 @@ _SCHEMA: Final = (
 
 
 class SqliteFile(NamedTuple):
-    """An open database: its file, its name, the one connection that writes, and one that reads."""
+    """An open database: its path, its name, the one connection that writes, and one that reads."""
 
     path: str
     epoch: str
@@ -66,14 +66,14 @@ class SqliteFile(NamedTuple):
             return False
 
     def close(self) -> None:
-        """Close both connections, then give the lock back."""
+        """Close both connections, then release the lock."""
         self.reader.close()
         self.writer.close()
         os.close(self.lock)
 
 
 def sqlite_path(url: str) -> str:
-    """The path in `sqlite:///relative.db` or `sqlite:////absolute.db`. Raises `ValueError`."""
+    """Return the path in `sqlite:///relative.db` or `sqlite:////absolute.db`. Raises `ValueError`."""
     path = url.removeprefix(_URL_PREFIX)
     if path in ("", url):
         raise ValueError(f"invalid database URL; use {_URL_PREFIX}relative.db or {_URL_PREFIX}/absolute.db")
@@ -81,15 +81,15 @@ def sqlite_path(url: str) -> str:
 
 
 def open_sqlite_file(path: str) -> SqliteFile:
-    """Open the relay's database, or make one where there is no file or an empty one.
+    """Open the relay's database, or create it if the file is missing or empty.
 
-    Raises `LedgerError`: no such directory, a file that is not ours (it is not touched), a schema of
-    another version, a file that another relay has open, or whatever SQLite says.
+    Raises `LedgerError`: no such directory, a file that is not a relay's (it is left untouched), another
+    schema version, a file that another relay has open, or an error of SQLite.
     """
-    # Through a link or not, it is one file, and its lock must be one.
+    # One file has one lock, also if it is opened through a link.
     path = os.path.realpath(path)
     _refuse_foreign_file(path)
-    with ExitStack() as opened:  # closed again, unless all goes well
+    with ExitStack() as opened:  # closed again on any error
         lock = _lock(path)
         opened.callback(os.close, lock)
         try:
@@ -104,7 +104,7 @@ def open_sqlite_file(path: str) -> SqliteFile:
 
 
 def _refuse_foreign_file(path: str) -> None:
-    # SQLite is not asked: it would touch the file, or put others beside it.
+    # Without SQLite, which would change the file or create others beside it.
     try:
         with Path(path).open("rb") as file:
             header = file.read(100)
@@ -138,13 +138,13 @@ def _lock(path: str) -> int:
 
 
 def _prepare(writer: sqlite3.Connection) -> str:
-    """Make the schema where there is none, and see to it that commits are durable; the database's name."""
+    """Create the schema if there is none, make commits durable, and return the name of the database."""
     writer.execute("PRAGMA synchronous = FULL")
     (tables,) = writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if not tables:
         _create(writer)
     _make_durable(writer)
-    writer.execute("UPDATE relay SET touched = touched + 1")  # a file that cannot be written is found now
+    writer.execute("UPDATE relay SET touched = touched + 1")  # fails now if the file cannot be written
     (epoch,) = writer.execute("SELECT epoch FROM relay").fetchone()
     return epoch
 
@@ -155,12 +155,12 @@ def _identity(path: str) -> tuple[int, int]:
 
 
 def _connect(path: str) -> sqlite3.Connection:
-    # It never waits for a lock: the event loop would wait with it. Transactions are begun and ended by hand.
+    # It never waits for a lock, which would block the event loop. Transactions are explicit.
     return sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
 
 
 def _create(writer: sqlite3.Connection) -> None:
-    # With the rollback journal, before WAL: so a file that is not empty has our mark in its first page.
+    # With the rollback journal, before WAL, so that a file that is not empty has our application_id.
     writer.execute("BEGIN IMMEDIATE")
     writer.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     writer.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
@@ -171,12 +171,12 @@ def _create(writer: sqlite3.Connection) -> None:
 
 
 def _make_durable(writer: sqlite3.Connection) -> None:
-    """What is committed survives a loss of power; read back, since SQLite ignores what it does not know."""
+    """Make commits survive a power loss; read back, since SQLite ignores unknown values."""
     (mode,) = writer.execute("PRAGMA journal_mode = WAL").fetchone()
     (synchronous,) = writer.execute("PRAGMA synchronous").fetchone()
     if (mode, synchronous) != ("wal", _FULL):
         raise LedgerError(f"SQLite did not take WAL and synchronous=FULL, but {mode} and {synchronous}")
-    if sys.platform == "darwin":  # where fsync alone leaves the data in the disk's cache
+    if sys.platform == "darwin":  # where fsync alone leaves the data in the cache of the disk
         writer.execute("PRAGMA fullfsync = 1")
         writer.execute("PRAGMA checkpoint_fullfsync = 1")
     writer.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: fewer, larger checkpoints are cheaper

@@ -1,6 +1,6 @@
-"""What `sqlite` says to SQLite. The schema is in `sqlite_file`.
+"""The SQL statements of `store` and `feeds`. The schema is in `file`.
 
-The joins are `CROSS JOIN`s, which SQLite does in the order in which they stand.
+The joins are `CROSS JOIN`s, which SQLite runs in the order in which they are written.
 """
 
 from __future__ import annotations
