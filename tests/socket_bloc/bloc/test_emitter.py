@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import reactivex as rx
-from reactivex.subject import Subject
+import reactivex.operators as ops
+from reactivex import Observable
+from reactivex.subject import BehaviorSubject, Subject
 
-from socket_bloc.bloc import Emitter, EmitterError, restartable
+from socket_bloc.bloc import Emitter, EmitterError, EventMapper, concurrent, restartable
 from tests.socket_bloc.bloc.blocs import DONE, OneHandlerBloc, Recorder, iterate_loop, listen, until
 
 
@@ -270,6 +272,28 @@ async def test_a_source_that_never_pauses_does_not_block_the_loop() -> None:
     bloc = OneHandlerBloc(lambda event, emit: emit.for_each(rx.interval(0), on_data=lambda tick: tick))
     bloc.add("go")
     await until(lambda: bloc.state > 10)
+    await bloc.close()
+
+
+async def test_a_handler_that_is_cancelled_while_it_subscribes_does_not_go_on_listening() -> None:
+    source = BehaviorSubject(1)
+    stop: Subject[None] = Subject()
+    observers: list[int] = []
+
+    async def handler(event: str, emit: Emitter[Any]) -> None:
+        emit.on_each(source, on_data=lambda item: stop.on_next(None))
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            observers.append(len(source.observers))
+
+    def until_stop(events: Observable[str], mapper: EventMapper[str]) -> Observable[str]:
+        return concurrent()(events, mapper).pipe(ops.take_until(stop))
+
+    bloc = OneHandlerBloc(handler, until_stop)
+    bloc.add("go")
+    await bloc.wait_until_idle()
+    assert observers == [0]
     await bloc.close()
 
 

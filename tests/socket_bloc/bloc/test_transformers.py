@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -386,6 +386,31 @@ async def test_the_timers_of_a_pipeline_run_on_the_loop_without_an_explicit_sche
     bloc.add(1)
     await until(lambda: heard == [1])
     assert threads == {threading.get_ident()}
+    await bloc.close()
+
+
+async def test_a_handler_that_ends_its_own_pipeline_while_it_starts_is_cancelled() -> None:
+    stop: Subject[None] = Subject()
+    cancelled: list[str] = []
+
+    async def wait(event: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(event)
+            raise
+
+    def handler(event: str, emit: Emitter[Any]) -> Awaitable[None]:
+        stop.on_next(None)
+        return wait(event)
+
+    def until_stop(events: Observable[str], mapper: EventMapper[str]) -> Observable[str]:
+        return concurrent()(events, mapper).pipe(ops.take_until(stop))
+
+    bloc = OneHandlerBloc(handler, until_stop)
+    bloc.add("go")
+    await iterate_loop(5)
+    assert cancelled == ["go"]
     await bloc.close()
 
 
