@@ -38,7 +38,7 @@ from tui.demo import DemoApp
 from tui.play import CANCELLED_ORDER, WHOLE_ORDER, Script, next_step
 from tui.sequence import Sequence
 from tui.serviceman import ServicemanApp
-from tui.settings import DEFAULT_THEME, Theme
+from tui.settings import DEFAULT_THEME, LastTheme
 from tui.stage import set_stage
 from tui.widgets.panel import RolePanel
 
@@ -138,7 +138,7 @@ class World:
         """A user's app, with one of their orders chosen."""
         bloc = SocketBloc(user_id, kind.PANEL.ROLE, uri=self.relay.uri, full_history=True)
         async with OrdersCubit(bloc) as orders, bloc:
-            memory = Theme(os.environ)
+            memory = LastTheme()
             app = kind(bloc, orders, uri=Socket.WEBSOCKET_URI, theme=DEFAULT_THEME, memory=memory)
             async with app.run_test(size=(104, 22), notifications=True) as pilot:
                 await until(pilot, lambda: chosen in orders.state.by_id)
@@ -215,7 +215,7 @@ async def demo() -> str:
             }
             for bloc in blocs.values():
                 await stack.enter_async_context(bloc)
-            app = DemoApp(stage, orders, theme=DEFAULT_THEME, memory=Theme(os.environ))
+            app = DemoApp(stage, orders, theme=DEFAULT_THEME, memory=LastTheme())
             async with app.run_test(size=(150, 31)) as pilot:
                 await pilot.press("space")
                 await until(pilot, lambda: all(bloc.is_connected for bloc in blocs.values()))

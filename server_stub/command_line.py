@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,12 +34,17 @@ ConfigFile = Annotated[Path | None, Parameter(name="--config", help="read settin
 
 
 def new_app(
-    name: str, help: str, *, variables: str, default_file: Path | None = None, tables: Collection[str] = ()
+    name: str,
+    help: str,
+    *,
+    variables: str,
+    default_file: Callable[[], Path] | None = None,
+    tables: Collection[str] = (),
 ) -> App:
     """Return an app whose options are also environment variables and keys of a TOML file.
 
-    `variables` is the prefix of the environment variables. The file is the one of `--config`, otherwise
-    `default_file`, which need not exist. With `tables`, each command has a table of its own in it.
+    `variables` is the prefix of the environment variables. The file is the one of `--config`, otherwise the
+    one that `default_file` returns, if it exists. With `tables`, each command has a table of its own in it.
     """
     return App(
         name=name,
@@ -67,7 +72,7 @@ def run(app: App, argv: Sequence[str]) -> Any:
 class _SettingsFile:
     """A source of settings for cyclopts, asked after the command line and the environment."""
 
-    def __init__(self, default: Path | None, tables: Collection[str]) -> None:
+    def __init__(self, default: Callable[[], Path] | None, tables: Collection[str]) -> None:
         self._default = default
         self._tables = tables
 
@@ -75,8 +80,9 @@ class _SettingsFile:
         option: Argument | None = arguments.get("--config", None)
         if option is None:
             return
-        path = Path(option.tokens[-1].value) if option.tokens else self._default
-        if path is None or not (option.tokens or path.exists()):
+        if option.tokens:
+            path = Path(option.tokens[-1].value)
+        elif self._default is None or not (path := self._default()).exists():
             return
         settings = _read(path)
         for table in settings if self._tables else ():

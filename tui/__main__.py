@@ -1,12 +1,29 @@
-"""The `socket-bloc` command, also `python -m tui`."""
+"""The `socket-bloc` command, also `python -m tui`; the commands themselves are in `commands`."""
 
 from __future__ import annotations
 
 import sys
-
-from tui.commands import main
+from collections.abc import Sequence
+from importlib.util import find_spec
 
 __all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one of the commands; `argv` is the command line without its first word. Returns the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["relay"]:
+        # Not with the others: a relay would keep in memory what is imported for them.
+        from server_stub.__main__ import main as relay
+
+        return relay(argv[1:])
+    if find_spec("cyclopts") is None or find_spec("platformdirs") is None:
+        sys.stderr.write("the commands need cyclopts and platformdirs: pip install 'socket-bloc[tui]'\n")
+        return 2
+    from tui.commands import run
+
+    return run(argv)
+
 
 if __name__ == "__main__":
     sys.exit(main())

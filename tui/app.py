@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -15,11 +14,11 @@ from textual.actions import SkipAction
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.theme import Theme as TextualTheme
+from textual.theme import Theme
 from textual.widgets import Footer, Header, Input
 
 from socket_bloc import OrdersCubit, SocketBloc
-from tui.settings import AppSettings, Theme
+from tui.settings import AppSettings, LastTheme
 from tui.widgets.dialogs import ConfirmScreen
 from tui.widgets.help import HelpScreen
 from tui.widgets.panel import RolePanel
@@ -46,7 +45,7 @@ class OrdersApp(App[None]):
         Binding("ctrl+c", "help_quit", show=False, priority=True),
     ]
 
-    def __init__(self, orders: Sequence[OrdersCubit], *, theme: str, memory: Theme) -> None:
+    def __init__(self, orders: Sequence[OrdersCubit], *, theme: str, memory: LastTheme) -> None:
         """Start in `theme`; another one that the user chooses is remembered."""
         super().__init__()
         self._all_orders = orders
@@ -92,7 +91,7 @@ class OrdersApp(App[None]):
         screen = _QuitScreen(question, yes="Leave", no="Stay")
         self.push_screen(screen, lambda yes: self.exit() if yes else None)
 
-    def _remember(self, theme: TextualTheme) -> None:
+    def _remember(self, theme: Theme) -> None:
         try:
             self._memory.write(theme.name)
         except OSError as error:
@@ -112,7 +111,7 @@ class RoleApp(OrdersApp):
         *,
         uri: str,
         theme: str,
-        memory: Theme,
+        memory: LastTheme,
         clock: Clock = utc_now,
     ) -> None:
         super().__init__([orders], theme=theme, memory=memory)
@@ -149,8 +148,7 @@ def run_role_app(kind: type[RoleApp], settings: AppSettings) -> int:
     async def main() -> int:
         bloc = SocketBloc(settings.user, kind.PANEL.ROLE, uri=settings.uri, full_history=True)
         async with OrdersCubit(bloc) as orders:
-            memory = Theme(os.environ)
-            app = kind(bloc, orders, uri=settings.uri, theme=settings.theme, memory=memory)
+            app = kind(bloc, orders, uri=settings.uri, theme=settings.theme, memory=LastTheme())
             return await run(app, [bloc])
 
     return asyncio.run(main())

@@ -1,37 +1,105 @@
-"""The commands of `socket-bloc`."""
+"""The commands of `socket-bloc`: their options, and what they need to run.
+
+What they show is in the other modules, which are imported when a command runs: so `--help` and an invalid
+option are answered at once.
+"""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from cyclopts import Parameter
+from platformdirs import user_config_path
+
+from server_stub import command_line
+from server_stub.command_line import ConfigFile, new_app
 
 if TYPE_CHECKING:
-    from tui.sequence import Sequence
+    from tui import sequence
 
-__all__ = ["main"]
+__all__ = ["app", "run"]
 
-
-def main(argv: list[str] | None = None) -> int:
-    """Run one of the commands; `argv` is the command line without its first word. Returns the exit status."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == ["relay"]:
-        from server_stub.__main__ import main as relay
-
-        return relay(words[1:])
-    arguments = _parser().parse_args(words)
-    if arguments.command in ("client", "serviceman"):
-        return _app(arguments)
-    return _demo(arguments)
+app = new_app(
+    "socket-bloc",
+    "Order statuses in real time: two apps, the relay, and a demo of two whole orders.",
+    variables="SOCKET_BLOC_",
+    default_file=lambda: user_config_path("socket-bloc") / "settings.toml",
+    tables=("client", "serviceman", "demo"),
+)
+# For `--help` and the completion: `__main__` runs it.
+app.command("server_stub.command:relay", name="relay", help="Run the relay.")
 
 
-def _demo(arguments: argparse.Namespace) -> int:
+def run(argv: Sequence[str]) -> int:
+    """Run the command that `argv` names. Returns its exit status."""
+    if not argv:
+        sys.stderr.write("missing command; socket-bloc --help lists them\n")
+        return 2
+    return command_line.run(app, argv)
+
+
+def _check_user(_type: object, user: str) -> None:
+    from socket_bloc.order_status import check_user_id
+
+    check_user_id(user)
+
+
+def _check_uri(_type: object, uri: str) -> None:
+    from socket_bloc.link import check_uri
+
+    if not uri:
+        return  # as if it was not set
+    try:
+        check_uri(uri)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("uri: ")) from None
+
+
+def _check_theme(_type: object, theme: str) -> None:
+    if not theme or find_spec("textual") is None:
+        return  # as if it was not set, or because there is nothing to show
+    from textual.theme import BUILTIN_THEMES
+
+    if theme not in BUILTIN_THEMES:
+        raise ValueError(f"unknown theme {theme!r}; choose one of {', '.join(BUILTIN_THEMES)}")
+
+
+_User = Annotated[str, Parameter(validator=_check_user, help="user id; for example --user c-17")]
+_Uri = Annotated[str, Parameter(validator=_check_uri, help="relay to connect to, as in wss://host/order")]
+_Theme = Annotated[
+    str | None, Parameter(validator=_check_theme, help="a theme of Textual; by default the one chosen last")
+]
+_URI: Final = "ws://127.0.0.1:8765/order"
+
+
+@app.command
+def client(*, user: _User, uri: _Uri = _URI, theme: _Theme = None, config: ConfigFile = None) -> int:
+    """Place orders and follow them, in the terminal."""
+    return _run_app("client", user, uri, theme)
+
+
+@app.command
+def serviceman(*, user: _User, uri: _Uri = _URI, theme: _Theme = None, config: ConfigFile = None) -> int:
+    """Accept orders and work on them, in the terminal."""
+    return _run_app("serviceman", user, uri, theme)
+
+
+@app.command
+def demo(
+    *,
+    plain: Annotated[bool, Parameter(help="print a line for each arrow, as without a terminal")] = False,
+    theme: _Theme = None,
+    mermaid: Annotated[Path | None, Parameter(help="also write the sequence as a Mermaid diagram")] = None,
+    config: ConfigFile = None,
+) -> int:
+    """Show both sides of two orders, and the sequence between them."""
     from tui.sequence import Sequence, as_mermaid
 
-    mermaid: Path | None = arguments.mermaid
     if mermaid is not None:
         try:
             mermaid.touch()  # to find out now, not after all was played
@@ -40,7 +108,7 @@ def _demo(arguments: argparse.Namespace) -> int:
             return 2
     sequence = Sequence()
     try:
-        return _play(sequence, plain=arguments.plain or not sys.stdout.isatty(), theme=arguments.theme)
+        return _run_demo(sequence, plain=plain or not sys.stdout.isatty(), theme=theme)
     except KeyboardInterrupt:
         return 130
     finally:
@@ -48,65 +116,41 @@ def _demo(arguments: argparse.Namespace) -> int:
             mermaid.write_text(as_mermaid(sequence.arrows), encoding="utf-8")
 
 
-def _play(sequence: Sequence, *, plain: bool, theme: str | None) -> int:
+@app.command
+def completion(
+    shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="name of the shell: bash, zsh or fish")],
+    /,
+) -> None:
+    """Print a completion script for a shell."""
+    sys.stdout.write(app.generate_completion(shell=shell))
+
+
+def _run_app(role: Literal["client", "serviceman"], user: str, uri: str, theme: str | None) -> int:
+    if find_spec("textual") is None:
+        sys.stderr.write("the apps need Textual: pip install 'socket-bloc[tui]'\n")
+        return 2
+    # Textual draws on stderr, unless it is told to draw elsewhere, as by `textual serve`.
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) and "TEXTUAL_DRIVER" not in os.environ:
+        sys.stderr.write("the apps need a terminal; stdin and stderr must not be redirected\n")
+        return 2
+    from tui.app import run_role_app
+    from tui.client import ClientApp
+    from tui.serviceman import ServicemanApp
+    from tui.settings import AppSettings, theme_or_remembered
+
+    kind = ClientApp if role == "client" else ServicemanApp
+    return run_role_app(kind, AppSettings(user, uri or _URI, theme_or_remembered(theme)))
+
+
+def _run_demo(sequence: sequence.Sequence, *, plain: bool, theme: str | None) -> int:
     if not plain and find_spec("textual") is None:
         sys.stderr.write("pip install 'socket-bloc[tui]' shows the demo on a screen; these are its lines\n")
         plain = True
     if plain:
-        from tui.transcript import run
+        from tui.transcript import run as run_transcript
 
-        return run(sequence)
-    from textual.theme import BUILTIN_THEMES
-
+        return run_transcript(sequence)
     from tui.demo import run_demo
-    from tui.settings import SettingsError, read_theme
+    from tui.settings import theme_or_remembered
 
-    try:
-        return run_demo(sequence, read_theme(theme, os.environ, BUILTIN_THEMES))
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-
-
-def _app(arguments: argparse.Namespace) -> int:
-    if find_spec("textual") is None:
-        sys.stderr.write("the apps need Textual: pip install 'socket-bloc[tui]'\n")
-        return 2
-    from textual.theme import BUILTIN_THEMES
-
-    from tui.app import run_role_app
-    from tui.client import ClientApp
-    from tui.serviceman import ServicemanApp
-    from tui.settings import SettingsError, read_settings
-
-    try:
-        settings = read_settings(arguments.user, arguments.uri, arguments.theme, os.environ, BUILTIN_THEMES)
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    # Textual draws on stderr, unless it is told to draw elsewhere, as by `textual serve`.
-    if not (sys.stdin.isatty() and sys.stderr.isatty()) and "TEXTUAL_DRIVER" not in os.environ:
-        sys.stderr.write("the apps need a terminal; neither stdin nor stderr may be redirected\n")
-        return 2
-    return run_role_app(ClientApp if arguments.command == "client" else ServicemanApp, settings)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="socket-bloc",
-        description="Order statuses in real time: two apps, the relay, and a demo of a whole order.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for role, what in (("client", "place orders, and see them through"), ("serviceman", "accept orders")):
-        app = commands.add_parser(role, help=f"{what}, in the terminal")
-        app.add_argument("--user", metavar="ID", help="who is connected [SOCKET_BLOC_USER]")
-        app.add_argument("--uri", help="the relay, ws://host:port/order [SOCKET_BLOC_URI]")
-        app.add_argument("--theme", metavar="NAME", help="a theme of Textual [SOCKET_BLOC_THEME]")
-    demo = commands.add_parser("demo", help="both sides of an order, and the sequence between them")
-    demo.add_argument(
-        "--plain", action="store_true", help="print a line for each arrow, as is also done without a terminal"
-    )
-    demo.add_argument("--theme", metavar="NAME", help="a theme of Textual [SOCKET_BLOC_THEME]")
-    demo.add_argument("--mermaid", metavar="FILE", type=Path, help="write the sequence as a Mermaid diagram")
-    commands.add_parser("relay", help="run the relay; `socket-bloc relay --help` lists its options")
-    return parser
+    return run_demo(sequence, theme_or_remembered(theme))

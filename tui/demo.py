@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from contextlib import AsyncExitStack
 from typing import ClassVar
 
@@ -25,7 +24,7 @@ from tui.client import ClientPanel
 from tui.play import Director
 from tui.sequence import Sequence
 from tui.serviceman import ServicemanPanel
-from tui.settings import Theme
+from tui.settings import LastTheme
 from tui.stage import USERS, Stage, set_stage
 from tui.widgets.panel import RolePanel
 from tui.widgets.sequence_view import SequenceView
@@ -65,7 +64,7 @@ class DemoApp(OrdersApp):
         orders: dict[ClientType, OrdersCubit],
         *,
         theme: str,
-        memory: Theme,
+        memory: LastTheme,
         plays: bool = True,
     ) -> None:
         """Show what happens on `stage`; with `plays` the orders play from the start."""
@@ -192,8 +191,7 @@ def run_demo(sequence: Sequence, theme: str) -> int:
             orders = {
                 role: await stack.enter_async_context(OrdersCubit(bloc)) for role, bloc in stage.blocs.items()
             }
-            memory = Theme(os.environ)
-            app = DemoApp(stage, orders, theme=theme, memory=memory)
+            app = DemoApp(stage, orders, theme=theme, memory=LastTheme())
             return await run(app, list(stage.blocs.values()))
 
     return asyncio.run(main())

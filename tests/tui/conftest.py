@@ -21,7 +21,7 @@ from server_stub import Server, Settings, serve
 from socket_bloc import OrdersCubit, SocketBloc
 from tests.tui.screen import text_of, until
 from tui.app import RoleApp
-from tui.settings import Theme
+from tui.settings import LastTheme
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +31,7 @@ def screen_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
         if name.startswith(("TEXTUAL", "SOCKET_BLOC_")) or name in ("NO_COLOR", "COLORFGBG"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
@@ -115,7 +116,7 @@ async def open_app(relay: Server, tmp_path: Path) -> AsyncIterator[OpenApp]:
             bloc = SocketBloc(user, kind.PANEL.ROLE, uri=uri, full_history=True)
             orders = await stack.enter_async_context(OrdersCubit(bloc))
             await stack.enter_async_context(bloc)
-            app = kind(bloc, orders, uri=uri, theme="textual-dark", memory=Theme(os.environ))
+            app = kind(bloc, orders, uri=uri, theme="textual-dark", memory=LastTheme())
             ready: asyncio.Future[tuple[Pilot[None], Context]] = asyncio.get_running_loop().create_future()
             leave = asyncio.Event()
 

@@ -16,7 +16,7 @@ from tests.tui.screen import until
 from tui.demo import DemoApp
 from tui.play import Director
 from tui.sequence import Arrow, Party, Sequence
-from tui.settings import Theme
+from tui.settings import LastTheme
 from tui.stage import Stage, set_stage
 from tui.widgets.sequence_view import lifelines
 
@@ -41,7 +41,7 @@ async def app(stage: Stage, tmp_path: Path, plays: bool) -> AsyncIterator[DemoAp
         }
         for bloc in stage.blocs.values():
             bloc.add(SocketConnectEvent())
-        memory = Theme({"XDG_CONFIG_HOME": str(tmp_path)})
+        memory = LastTheme(tmp_path)
         yield DemoApp(stage, orders, theme="textual-dark", memory=memory, plays=plays)
 
 

@@ -27,7 +27,7 @@ from tests.tui.screen import text_of, until, until_shown
 from tui.app import RoleApp
 from tui.client import ClientApp
 from tui.serviceman import ServicemanApp
-from tui.settings import Theme
+from tui.settings import LastTheme
 
 Scene = Callable[[Pilot[None], SocketBloc], Awaitable[None]]
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -114,7 +114,7 @@ async def compare(
 ) -> None:
     bloc = SocketBloc(user, kind.PANEL.ROLE)
     async with OrdersCubit(bloc) as orders, bloc_closed(bloc):
-        memory = Theme(os.environ)
+        memory = LastTheme()
         uri = "ws://relay.example/order"
         app = kind(bloc, orders, uri=uri, theme="textual-dark", memory=memory, clock=lambda: NOW)
         async with app.run_test(size=size) as pilot:

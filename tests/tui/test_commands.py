@@ -1,0 +1,201 @@
+"""The commands of `socket-bloc`: where their settings come from, and what is said about invalid ones."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from socket_bloc import Socket
+from tui.__main__ import main
+from tui.app import RoleApp
+from tui.client import ClientApp
+from tui.serviceman import ServicemanApp
+from tui.settings import AppSettings, LastTheme
+
+URI = "ws://127.0.0.1:8765/order"
+
+
+class Start:
+    """Runs a command whose app is replaced: returns the app's class and its settings."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[type[RoleApp], AppSettings]] = []
+
+    def run_role_app(self, kind: type[RoleApp], settings: AppSettings) -> int:
+        self.started.append((kind, settings))
+        return 7
+
+    def __call__(self, *argv: str) -> tuple[type[RoleApp], AppSettings]:
+        assert main(argv) == 7  # the exit status of the app
+        return self.started.pop()
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Start:
+    start = Start()
+    monkeypatch.setattr("tui.app.run_role_app", start.run_role_app)
+    monkeypatch.setenv("TEXTUAL_DRIVER", "some.other:Driver")  # no terminal is needed
+    return start
+
+
+class Refused:
+    """Runs a command that ends with 2; returns the one line that it writes to stderr."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *argv: str) -> str:
+        assert main(argv) == 2
+        output = self._capsys.readouterr()
+        assert output.out == ""
+        assert output.err.count("\n") == 1
+        return output.err.removesuffix("\n")
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
+    return Refused(capsys)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The settings file that is read without `--config`."""
+    path = tmp_path / "config" / "socket-bloc" / "settings.toml"
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def test_only_the_user_is_required(start: Start) -> None:
+    assert URI == Socket.WEBSOCKET_URI
+    assert start("client", "--user", "c-17") == (ClientApp, AppSettings("c-17", URI, "textual-dark"))
+    assert start("serviceman", "--user", "s-4") == (ServicemanApp, AppSettings("s-4", URI, "textual-dark"))
+
+
+def test_the_command_line_wins_over_the_environment_over_the_file_over_the_theme_chosen_last(
+    start: Start, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LastTheme().write("nord")
+    assert start("client", "--user", "c-17")[1].theme == "nord"
+    file.write_text('[client]\nuser = "c-1"\nuri = "ws://file/order"\ntheme = "monokai"\n[demo]\n')
+    assert start("client")[1] == AppSettings("c-1", "ws://file/order", "monokai")
+    monkeypatch.setenv("SOCKET_BLOC_USER", "c-2")
+    monkeypatch.setenv("SOCKET_BLOC_URI", "ws://variable/order")
+    monkeypatch.setenv("SOCKET_BLOC_THEME", "gruvbox")
+    assert start("client")[1] == AppSettings("c-2", "ws://variable/order", "gruvbox")
+    given = start("client", "--user", "c-3", "--uri", "wss://option/order", "--theme", "dracula")
+    assert given[1] == AppSettings("c-3", "wss://option/order", "dracula")
+
+
+def test_another_file_is_read_instead_of_the_default_one(start: Start, file: Path, tmp_path: Path) -> None:
+    file.write_text("not = valid\n")
+    other = tmp_path / "other.toml"
+    other.write_text('[client]\nuser = "c-1"\n[serviceman]\nuser = "s-4"\n')
+    assert start("client", "--config", str(other))[1].user == "c-1"
+    assert start("serviceman", "--config", str(other))[1].user == "s-4"
+
+
+def test_an_empty_variable_counts_as_unset(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCKET_BLOC_URI", "")
+    monkeypatch.setenv("SOCKET_BLOC_THEME", "")
+    assert start("client", "--user", "c-17")[1] == AppSettings("c-17", URI, "textual-dark")
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["client"], "--user (SOCKET_BLOC_USER): missing user id; for example --user c-17"),
+        (["client", "--user"], "--user (SOCKET_BLOC_USER): missing value"),
+        (["client", "--user", "c" * 129], "--user (SOCKET_BLOC_USER): it must have 1 to 128"),
+        (["client", "--user", "a\nb"], "--user (SOCKET_BLOC_USER): it must have no control"),
+        (["client", "--user", "c", "--uri", "http://r"], "--uri (SOCKET_BLOC_URI): it must be like ws://"),
+        (["client", "--user", "c", "--theme", "pink"], "--theme (SOCKET_BLOC_THEME): unknown theme 'pink'; "),
+        (["demo", "--theme", "pink"], "--theme (SOCKET_BLOC_THEME): unknown theme 'pink'; choose one of "),
+        (["completion"], "SHELL (SOCKET_BLOC_SHELL): missing name of the shell: bash, zsh or fish"),
+        ([], "missing command; socket-bloc --help lists them"),
+        (["clint"], 'Unknown command "clint". Did you mean "client"?'),
+        (["client", "--user", "c", "--them", "x"], "Unknown option: --them. Did you mean --theme?"),
+    ],
+)
+def test_an_invalid_command_line_is_refused_in_one_line(
+    argv: Sequence[str], line: str, refused: Refused
+) -> None:
+    assert refused(*argv).startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('[client]\nuser = "c-1"\nuri = "http://relay"', "uri: it must be like ws://"),
+        ('[client]\nusers = "c-1"', "unknown key users"),
+        ('user = "c-1"', "unknown table user; use [client], [serviceman], [demo]"),
+        ("[clint]", "unknown table clint; use [client], [serviceman], [demo]"),
+    ],
+)
+def test_an_invalid_file_is_refused_in_one_line_that_names_it_and_the_key(
+    content: str, line: str, file: Path, refused: Refused
+) -> None:
+    file.write_text(content)
+    assert refused("client").startswith(f"{file}: {line}")
+
+
+def test_without_textual_the_apps_say_what_to_install(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "textual", None)
+    line = "the apps need Textual: pip install 'socket-bloc[tui]'"
+    assert refused("client", "--user", "c-17", "--theme", "nord") == line
+
+
+@pytest.mark.parametrize("library", ["cyclopts", "platformdirs"])
+def test_without_what_the_commands_need_they_say_what_to_install(
+    library: str, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    line = "the commands need cyclopts and platformdirs: pip install 'socket-bloc[tui]'"
+    assert refused("client", "--user", "c-17") == line
+
+
+def test_without_a_terminal_the_apps_say_so(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO())
+    assert refused("client", "--user", "c-17").startswith("the apps need a terminal;")
+
+
+def test_the_relay_is_one_of_the_commands() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tui", "relay", "--port", "x"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("--port (RELAY_PORT): Input should be a valid integer")
+
+
+def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for command in ("client", "serviceman", "demo", "relay", "completion", "--version"):
+        assert f"│ {command} " in text
+
+
+def complete(script: str, words: str) -> list[str]:
+    """Complete the last of the words as bash does."""
+    command = f"""{script}
+    COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+    _socket_bloc
+    printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_the_completion_for_bash_knows_the_commands_and_their_options(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    assert complete(script, "socket-bloc se") == ["serviceman"]
+    assert complete(script, "socket-bloc relay --rate") == ["--rate-limit", "--rate-burst"]
+    assert complete(script, "socket-bloc client --u") == ["--user", "--uri"]
