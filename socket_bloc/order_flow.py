@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from math import inf
+from typing import NamedTuple
 
 from socket_bloc.order_status import ClientType, OrderStatus, Rejection, RejectionCode, StatusCode
 
@@ -33,8 +34,7 @@ class Step:
         return not self.after
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRecord:
+class OrderRecord(NamedTuple):
     """What is known of an order: its two parties, and the status that it has now."""
 
     client_id: str
@@ -63,6 +63,8 @@ class OrderFlow:
         for step in self._steps.values():
             for status in step.after - self._steps.keys():
                 raise ValueError(f"{step.status.name} follows {status.name}, which has no row")
+        # The name of an enumeration's member costs more than the rest of a check.
+        self._names = {status: step.status.name for status, step in self._steps.items()}
         self._following: dict[int | None, tuple[Step, ...]] = {
             None: tuple(step for step in self._steps.values() if step.begins_order)
         }
@@ -119,17 +121,18 @@ class OrderFlow:
 
     def check(self, order_status: OrderStatus, user_id: str, role: ClientType) -> Rejection | None:
         """The first question: may this user send such a status at all?"""
-        step = self._steps.get(order_status.order_status_as_int)
-        if step is None or step.status.name != order_status.order_status_as_string:
+        code = order_status.order_status_as_int
+        step = self._steps.get(code)
+        if step is None or self._names[code] != order_status.order_status_as_string:
             return self._unknown_status(order_status, step)
-        name = step.status.name
-        if order_status.sender_id not in (None, user_id):
+        name = self._names[code]
+        if order_status.sender_id is not None and order_status.sender_id != user_id:
             reason = "the sender's id must be that of the connected user, or be left out"
             return Rejection(RejectionCode.FORGED_SENDER, "sender_id", reason)
-        if step.begins_order and order_status.receiver_id is None:
+        if not step.after and order_status.receiver_id is None:
             reason = f"{name} needs the id of the {step.sent_by.other} who is to receive it"
             return Rejection(RejectionCode.WRONG_RECEIVER, "receiver_id", reason)
-        if step.begins_order and order_status.receiver_id == user_id:
+        if not step.after and order_status.receiver_id == user_id:
             reason = f"{name} must go to another user than its sender"
             return Rejection(RejectionCode.WRONG_RECEIVER, "receiver_id", reason)
         if role is not step.sent_by:
@@ -148,7 +151,7 @@ class OrderFlow:
         step = self._steps[order_status.order_status_as_int]
         is_party = order is not None and order.party(role) == user_id
         current = order.current_status if order and is_party else None
-        if step.begins_order:
+        if not step.after:
             if order is None:
                 return None
             reason = f"order {order_status.order_id} exists already; a new order needs a new id"
@@ -156,7 +159,7 @@ class OrderFlow:
         if order is None or not is_party:
             reason = f"there is no order {order_status.order_id} in which this {role} has a part"
             return Rejection(RejectionCode.UNKNOWN_ORDER, "order_id", reason)
-        if order_status.receiver_id not in (None, order.party(role.other)):
+        if order_status.receiver_id is not None and order_status.receiver_id != order.party(role.other):
             reason = f"the receiver's id must be that of the order's {role.other}, or be left out"
             return Rejection(RejectionCode.WRONG_RECEIVER, "receiver_id", reason, current)
         if order.current_status not in step.after:

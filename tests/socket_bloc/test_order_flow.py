@@ -272,7 +272,7 @@ FAULTS_OF_A_PAYMENT: list[Fault] = [
     ("wrongReceiver", lambda case: replace(case, receiver_id="c-17")),
     (
         "illegalTransition",
-        lambda case: replace(case, order=case.order and replace(case.order, current_status=1008)),
+        lambda case: replace(case, order=case.order and case.order._replace(current_status=1008)),
     ),
 ]
 
