@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from server_stub.ledger.store import Store
-from server_stub.records import Duplicate, Entry, FeedStart, Outcome, Submission, User
+from server_stub.records import Duplicate, FeedStart, Outcome, Submission, User
 from socket_bloc.order_flow import OrderFlow, OrderRecord
-from socket_bloc.order_status import ClientType, Rejection, RejectionCode
+from socket_bloc.order_status import Rejection, RejectionCode
 
 __all__ = ["Ledger"]
 
@@ -76,29 +76,8 @@ class Ledger:
         rejection = self._flow.check_order(wanted, sender.user_id, sender.role, order)
         if rejection is not None:
             return rejection
-        receiver = _receiver(submission, order)
-        status = wanted.order_status_as_int
-        entry = Entry(
-            sender,
-            receiver,
-            store.head(sender) + 1,
-            store.head(receiver) + 1,
-            order_id,
-            message_id,
-            status,
-            wanted.order_status_as_string,
-            wanted.message,
-            at,
-        )
-        store.stage(entry, _order_after(entry), is_open=self._flow.is_open(status))
-        return entry
-
-
-def _order_after(entry: Entry) -> OrderRecord:
-    sender_id, receiver_id = entry.sender.user_id, entry.receiver.user_id
-    if entry.sender.role is ClientType.CLIENT:
-        return OrderRecord(sender_id, receiver_id, entry.status)
-    return OrderRecord(receiver_id, sender_id, entry.status)
+        is_open = self._flow.is_open(wanted.order_status_as_int)
+        return store.stage(submission, _receiver(submission, order), at, is_open=is_open)
 
 
 def _receiver(submission: Submission, order: OrderRecord | None) -> User:

@@ -70,12 +70,11 @@ class Store(Protocol):
         """Look up what `sender` has sent under the message id of one of the submissions."""
         ...
 
-    def head(self, user: User) -> int:
-        """Look up the last number of a user's feed, 0 if it is empty."""
-        ...
+    def stage(self, submission: Submission, receiver: User, at: int, *, is_open: bool) -> Entry:
+        """Add a status as the next entry of both parties' feeds, and change its order accordingly.
 
-    def stage(self, entry: Entry, order: OrderRecord, *, is_open: bool) -> None:
-        """Add an entry, and the state of its order after it; `is_open` says whether anything may follow."""
+        `at` is in microseconds since 1970, UTC; `is_open` says whether anything may follow in the order.
+        """
         ...
 
     def probe(self) -> None:

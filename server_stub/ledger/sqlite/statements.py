@@ -5,12 +5,14 @@ The joins are `CROSS JOIN`s, which SQLite runs in the order in which they are wr
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from socket_bloc.order_status import ClientType
 
 __all__ = [
     "COMPACT",
+    "END_ORDER",
     "FEED",
     "HEAD",
     "INSERT_ORDER",
@@ -19,10 +21,10 @@ __all__ = [
     "OLDEST_OF",
     "OLDEST_OPEN",
     "ORDER",
-    "SENT",
     "UNCOMPACTED",
     "UPDATE_ORDER",
     "USER_KEY",
+    "duplicates",
 ]
 
 _SELECT_ENTRIES: Final = (
@@ -42,11 +44,6 @@ FEED: Final = (
     f"{_SELECT_ENTRIES} FROM feeds f CROSS JOIN statuses s ON s.key = f.status {_JOIN_ENTRIES}"
     f" WHERE f.user = ({USER_KEY}) AND f.seq > ? AND f.seq < ? ORDER BY f.seq LIMIT ?"
 )
-SENT: Final = (
-    f"{_SELECT_ENTRIES} FROM json_each(?) d CROSS JOIN sent x"
-    f" CROSS JOIN statuses s ON s.key = x.status {_JOIN_ENTRIES}"
-    " WHERE x.user = json_extract(d.value, '$[0]') AND x.message_id = json_extract(d.value, '$[1]')"
-)
 HEAD: Final = "SELECT coalesce(max(seq), 0) FROM feeds WHERE user = "
 OLDEST_OPEN: Final = {
     role: f"SELECT min({role}_first) FROM orders WHERE {role} = ({USER_KEY}) AND is_open"
@@ -64,9 +61,11 @@ ORDER: Final = (
 INSERT_USER: Final = "INSERT INTO users (key, id, is_client) VALUES (?, ?, ?)"
 INSERT_ORDER: Final = (
     "INSERT INTO orders (key, id, client, serviceman, client_first, serviceman_first, status, is_open)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, 1)"
 )
-UPDATE_ORDER: Final = "UPDATE orders SET status = ?, is_open = ? WHERE key = ?"
+UPDATE_ORDER: Final = "UPDATE orders SET status = ? WHERE key = ?"
+# Not with every status: to write `is_open` is to write both partial indexes, whether it changes or not.
+END_ORDER: Final = "UPDATE orders SET is_open = 0 WHERE key = ?"
 INSERT_STATUS: Final = (
     "INSERT INTO statuses (order_key, by_client, client, client_seq, serviceman, serviceman_seq,"
     " message_id, status, status_name, message, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -79,3 +78,17 @@ COMPACT: Final = (
     " WHERE key > (SELECT merged FROM relay) ORDER BY 1, 2",
     "UPDATE relay SET merged = (SELECT coalesce(max(key), 0) FROM statuses)",
 )
+
+
+@cache
+def duplicates(count: int) -> str:
+    """Select the entries with one of `count` pairs of a sender's key and a message id.
+
+    Each length is a statement of its own, which SQLite has to prepare: let there be few.
+    """
+    pairs = ",".join(["(?, ?)"] * count)
+    return (
+        f"WITH pair (user, message_id) AS (VALUES {pairs}) {_SELECT_ENTRIES} FROM pair p"
+        " CROSS JOIN sent x ON x.user = p.user AND x.message_id = p.message_id"
+        f" CROSS JOIN statuses s ON s.key = x.status {_JOIN_ENTRIES}"
+    )

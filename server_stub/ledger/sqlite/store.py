@@ -7,11 +7,10 @@ in memory until this module evicts it. Readers have `feeds`, on a connection of 
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from server_stub.ledger.sqlite import statements as sql
 from server_stub.ledger.sqlite.feeds import SqliteFeeds
@@ -29,6 +28,8 @@ COMPACTION_SIZE: Final = 4096
 """Entries of the memtable that are sorted into the per-user tables together."""
 CACHE_SIZE: Final = 20_000
 """Users, and open orders, that are cached; each takes some hundreds of bytes."""
+_MAX_PAIRS: Final = 256
+"""Message ids that one statement looks up."""
 
 
 class _CachedUser:
@@ -41,14 +42,11 @@ class _CachedUser:
         self.head = head
 
 
-class _CachedOrder:
+class _CachedOrder(NamedTuple):
     """The row of an order, and its state, staged entries included."""
 
-    __slots__ = ("key", "record")
-
-    def __init__(self, key: int, record: OrderRecord) -> None:
-        self.key = key
-        self.record = record
+    key: int
+    record: OrderRecord
 
 
 class SqliteStore:
@@ -81,9 +79,10 @@ class SqliteStore:
 
     def _clear_staged(self) -> None:
         self._new_users: list[tuple[object, ...]] = []
-        self._new_orders: dict[int, tuple[object, ...]] = {}
-        self._changed_orders: dict[int, tuple[object, ...]] = {}
+        self._new_orders: list[tuple[object, ...]] = []
+        self._changed_orders: dict[int, int] = {}  # the status by the key
         self._new_statuses: list[tuple[object, ...]] = []
+        self._ended_keys: list[tuple[int]] = []
         self._ended_orders.clear()
 
     @property
@@ -118,38 +117,38 @@ class SqliteStore:
         """Look up what `sender` has sent under the message id of one of the submissions."""
         return self._memtable.entry(sender, message_id) or self._duplicates.get((sender, message_id))
 
-    def head(self, user: User) -> int:
-        """Look up the last number of a user's feed, 0 if it is empty."""
-        known = self._user(user)
-        return known.head if known else 0
-
-    def stage(self, entry: Entry, order: OrderRecord, *, is_open: bool) -> None:
-        """Add an entry, and the state of its order after it."""
-        sender = self._users.get(entry.sender) or self._add_user(entry.sender)
-        receiver = self._users.get(entry.receiver) or self._add_user(entry.receiver)
-        sender.head, receiver.head = entry.sender_seq, entry.receiver_seq
-        by_client = entry.sender.role is ClientType.CLIENT
-        client, serviceman = (sender, receiver) if by_client else (receiver, sender)
-        known = self._orders.get(entry.order_id)
-        if known is None:
-            self._last_order_key += 1
-            known = self._orders[entry.order_id] = _CachedOrder(self._last_order_key, order)
-            self._new_orders[known.key] = (
-                *(known.key, entry.order_id, client.key, serviceman.key, client.head, serviceman.head),
-                *(entry.status, is_open),
-            )
+    def stage(self, submission: Submission, receiver: User, at: int, *, is_open: bool) -> Entry:
+        """Add a status as the next entry of both parties' feeds, and change its order accordingly."""
+        sender, message_id, status, order_id, _refusal = submission
+        code, name, message = status.order_status_as_int, status.order_status_as_string, status.message
+        by = self._user(sender) or self._add_user(sender)
+        to = self._user(receiver) or self._add_user(receiver)
+        by.head += 1
+        to.head += 1
+        entry = Entry(sender, receiver, by.head, to.head, order_id, message_id, code, name, message, at)
+        by_client = sender.role is ClientType.CLIENT
+        client, serviceman = (by, to) if by_client else (to, by)
+        order = self._orders.get(order_id)
+        if order is None:
+            key = self._last_order_key = self._last_order_key + 1
+            parties = (client.key, serviceman.key, client.head, serviceman.head)
+            self._new_orders.append((key, order_id, *parties, code))
+            client_id, serviceman_id = (sender[0], receiver[0]) if by_client else (receiver[0], sender[0])
         else:
-            known.record = order
-            self._changed_orders[known.key] = (entry.status, is_open, known.key)
+            key, (client_id, serviceman_id, _) = order
+            self._changed_orders[key] = code
+        self._orders[order_id] = _CachedOrder(key, OrderRecord(client_id, serviceman_id, code))
         self._new_statuses.append(
             (
-                *(known.key, by_client, client.key, client.head, serviceman.key, serviceman.head),
-                *(entry.message_id, entry.status, entry.status_name, entry.message, entry.at),
+                *(key, by_client, client.key, client.head, serviceman.key, serviceman.head),
+                *(message_id, code, name, message, at),
             )
         )
         if not is_open:
-            self._ended_orders.append(entry.order_id)
+            self._ended_orders.append(order_id)
+            self._ended_keys.append((key,))
         self._memtable.stage(entry)
+        return entry
 
     def probe(self) -> None:
         """Add a write without a meaning."""
@@ -158,8 +157,9 @@ class SqliteStore:
     def write(self) -> None:
         """Write the staged entries into the transaction."""
         self._execute_many(sql.INSERT_USER, self._new_users)
-        self._execute_many(sql.INSERT_ORDER, list(self._new_orders.values()))
-        self._execute_many(sql.UPDATE_ORDER, list(self._changed_orders.values()))
+        self._execute_many(sql.INSERT_ORDER, self._new_orders)
+        self._execute_many(sql.UPDATE_ORDER, [(code, key) for key, code in self._changed_orders.items()])
+        self._execute_many(sql.END_ORDER, self._ended_keys)
         self._execute_many(sql.INSERT_STATUS, self._new_statuses)
 
     def commit(self) -> None:
@@ -215,13 +215,20 @@ class SqliteStore:
 
     def _find_duplicates(self, submissions: Sequence[Submission]) -> None:
         """Look up all message ids of a batch at once, at a sixth of the cost of one by one."""
-        keys: list[tuple[int, str]] = []
+        keys: list[object] = []
         for submission in submissions:
             user = self._user(submission.sender)
             if user is not None:
-                keys.append((user.key, submission.message_id))
-        entries = [entry_of(row) for row in select(self._writer, sql.SENT, json.dumps(keys))] if keys else []
-        self._duplicates = {(entry.sender, entry.message_id): entry for entry in entries}
+                keys += (user.key, submission.message_id)
+        self._duplicates.clear()
+        for start in range(0, len(keys), 2 * _MAX_PAIRS):
+            some = keys[start : start + 2 * _MAX_PAIRS]
+            # Filled up to a power of two with pairs that match nothing, so that the statements are few.
+            pairs = 1 << (len(some) // 2 - 1).bit_length()
+            some += [None] * (2 * pairs - len(some))
+            for row in select(self._writer, sql.duplicates(pairs), *some):
+                entry = entry_of(row)
+                self._duplicates[entry.sender, entry.message_id] = entry
 
     def _user(self, user: User) -> _CachedUser | None:
         known = self._users.get(user)
@@ -250,7 +257,7 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise LedgerError(f"SQLite: {error}") from None
 
-    def _execute_many(self, statement: str, rows: list[tuple[object, ...]]) -> None:
+    def _execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         if not rows:
             return
         try:
