@@ -20,7 +20,7 @@ from socket_bloc import (
 )
 from tui.binding import BlocNode
 from tui.widgets.text import Clock, local_time, one_line, utc_now
-from tui.widgets.words import done
+from tui.widgets.labels import done
 
 __all__ = ["Acknowledgement"]
 

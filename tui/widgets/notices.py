@@ -11,7 +11,7 @@ from textual.widget import Widget
 from socket_bloc import ClientType, Order, Orders, OrdersCubit
 from tui.binding import BlocNode
 from tui.widgets.text import one_line
-from tui.widgets.words import words_of
+from tui.widgets.labels import words_of
 
 __all__ = ["TurnNotices"]
 

@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 from socket_bloc import ClientType, Order
 from tui.widgets.open_orders import OpenOrders
 from tui.widgets.text import Clock, local_time, one_line
-from tui.widgets.words import done
+from tui.widgets.labels import done
 
 __all__ = ["OrderList"]
 

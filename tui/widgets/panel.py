@@ -43,7 +43,7 @@ from tui.widgets.order_list import OrderList
 from tui.widgets.text import Clock, one_line, utc_now
 from tui.widgets.timeline import Timeline
 from tui.widgets.turn import turn_text, why_not
-from tui.widgets.words import Ask, words_of
+from tui.widgets.labels import Ask, words_of
 
 __all__ = ["RolePanel", "action_bindings"]
 

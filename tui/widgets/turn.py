@@ -9,7 +9,7 @@ from textual.content import Content
 
 from socket_bloc import ClientType, Order, Step
 from tui.widgets.text import one_line
-from tui.widgets.words import done, either, words_of
+from tui.widgets.labels import done, either, words_of
 
 __all__ = ["turn_text", "why_not"]
 
