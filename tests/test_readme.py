@@ -13,7 +13,7 @@ import socket_bloc
 from server_stub import Settings, serve
 from socket_bloc import ORDER_FLOW
 from tests.tui.diagram import BOTH_ORDERS
-from tests.tui.test_transcript import read
+from tests.tui.transcripts import read
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 

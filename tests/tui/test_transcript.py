@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,19 +12,9 @@ from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.ledger.store import LedgerError
 from socket_bloc.socket_bloc import SocketBloc
 from tests.tui.diagram import AFTER_THE_BRANCH, BOTH_ORDERS, DIAGRAM
+from tests.tui.transcripts import read
 from tui.sequence import Sequence, as_mermaid
 from tui.transcript import play_both_orders, run
-
-LINE = re.compile(r" ?(\d+)  ([CSKD]) -> ([CSKD])  (?:([A-Z_]+ \d{4})  )?(.+)  (\d+\.\d) ms")
-
-
-def read(output: str) -> list[tuple[str, str, str | None, str]]:
-    """The arrows of a transcript, whose numbers must be 1, 2, 3 …"""
-    matches = [LINE.fullmatch(text) for text in output.splitlines()]
-    assert all(matches), output
-    found = [match.groups() for match in matches if match]
-    assert [int(number) for number, *_ in found] == list(range(1, len(found) + 1))
-    return [(source, target, status, text) for _, source, target, status, text, _ in found]
 
 
 def test_the_diagram_has_31_arrows_and_both_orders_37() -> None:
@@ -33,10 +22,10 @@ def test_the_diagram_has_31_arrows_and_both_orders_37() -> None:
     assert len(BOTH_ORDERS) == 37
 
 
-@pytest.mark.parametrize("words", [["demo"], ["demo", "--plain"]])
-def test_the_command_prints_both_branches_arrow_by_arrow_and_counts_them(words: list[str]) -> None:
+@pytest.mark.parametrize("argv", [["demo"], ["demo", "--plain"]])
+def test_the_command_prints_both_branches_arrow_by_arrow_and_counts_them(argv: list[str]) -> None:
     demo = subprocess.run(
-        [sys.executable, "-m", "tui", *words], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "tui", *argv], capture_output=True, text=True, timeout=60, check=False
     )
     *lines, last = demo.stdout.splitlines()
     assert read("\n".join(lines)) == BOTH_ORDERS

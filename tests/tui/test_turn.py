@@ -8,9 +8,9 @@ from enum import IntEnum
 import pytest
 
 from socket_bloc import ORDER_FLOW, ClientType, Order, OrderEntry, OrderFlow, OrderStatus, StatusCode, Step
+from tui.widgets.labels import words_of
 from tui.widgets.text import local_time, one_line
 from tui.widgets.turn import turn_text, why_not
-from tui.widgets.labels import words_of
 
 AT = datetime(2026, 11, 22, 10, 1, 12, tzinfo=UTC)
 CLIENT, SERVICEMAN = ClientType.CLIENT, ClientType.SERVICEMAN

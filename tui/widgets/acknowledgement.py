@@ -19,8 +19,8 @@ from socket_bloc import (
     SocketState,
 )
 from tui.binding import BlocNode
-from tui.widgets.text import Clock, local_time, one_line, utc_now
 from tui.widgets.labels import done
+from tui.widgets.text import Clock, local_time, one_line, utc_now
 
 __all__ = ["Acknowledgement"]
 

@@ -12,9 +12,9 @@ from textual.message import Message
 from textual.widgets import Button
 
 from socket_bloc import ClientType, Order, OrderFlow, Step
+from tui.widgets.labels import words_of
 from tui.widgets.line import Line
 from tui.widgets.turn import why_not
-from tui.widgets.labels import words_of
 
 __all__ = ["ActionBar"]
 

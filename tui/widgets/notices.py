@@ -10,8 +10,8 @@ from textual.widget import Widget
 
 from socket_bloc import ClientType, Order, Orders, OrdersCubit
 from tui.binding import BlocNode
-from tui.widgets.text import one_line
 from tui.widgets.labels import words_of
+from tui.widgets.text import one_line
 
 __all__ = ["TurnNotices"]
 

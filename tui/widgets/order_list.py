@@ -12,9 +12,9 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from socket_bloc import ClientType, Order
+from tui.widgets.labels import done
 from tui.widgets.open_orders import OpenOrders
 from tui.widgets.text import Clock, local_time, one_line
-from tui.widgets.labels import done
 
 __all__ = ["OrderList"]
 

@@ -36,6 +36,7 @@ from tui.widgets.acknowledgement import Acknowledgement
 from tui.widgets.action_bar import ActionBar
 from tui.widgets.badge import ConnectionBadge
 from tui.widgets.dialogs import ConfirmScreen, Field, FormScreen
+from tui.widgets.labels import Ask, words_of
 from tui.widgets.line import Line
 from tui.widgets.notices import TurnNotices
 from tui.widgets.open_orders import OpenOrders
@@ -43,7 +44,6 @@ from tui.widgets.order_list import OrderList
 from tui.widgets.text import Clock, one_line, utc_now
 from tui.widgets.timeline import Timeline
 from tui.widgets.turn import turn_text, why_not
-from tui.widgets.labels import Ask, words_of
 
 __all__ = ["RolePanel", "action_bindings"]
 

@@ -10,9 +10,9 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 
 from socket_bloc import ClientType, Order, OrderStatus
+from tui.widgets.labels import done, words_of
 from tui.widgets.line import Line
 from tui.widgets.text import Clock, local_time, one_line, short_id
-from tui.widgets.labels import done, words_of
 
 __all__ = ["Timeline"]
 

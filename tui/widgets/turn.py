@@ -8,8 +8,8 @@ from __future__ import annotations
 from textual.content import Content
 
 from socket_bloc import ClientType, Order, Step
-from tui.widgets.text import one_line
 from tui.widgets.labels import done, either, words_of
+from tui.widgets.text import one_line
 
 __all__ = ["turn_text", "why_not"]
 
