@@ -16,7 +16,7 @@ What is in quotes is announced to the user.
     welcomed        status, seq <= cursor, unsettled   "status", settle, transmit the next  same
     welcomed        status, seq <= cursor, otherwise   none                                 same
     welcomed        status, seq > cursor + 1           close, "reconnecting"                BackingOff
-    welcomed        the same gap again                 "violation", then as the next status same
+    welcomed        the same gap again                 "violation", then as the next seq    same
     welcomed        rejected, final                    "rejected", settle, transmit next    same
     welcomed        rejected, not final                transmit it again later              same
     welcomed        invalid status with a seq          "violation", move the cursor         same

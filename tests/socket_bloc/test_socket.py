@@ -45,6 +45,21 @@ async def relay() -> AsyncIterator[FakeRelay]:
 
 
 @pytest.fixture
+async def deaf_relay(relay: FakeRelay) -> AsyncIterator[FakeRelay]:
+    """The relay, which stops reading after its welcome, until the test has ended."""
+    has_ended = asyncio.Event()
+
+    async def stop_reading(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await has_ended.wait()
+        connection.transport.abort()
+
+    relay.answer = stop_reading
+    yield relay
+    has_ended.set()
+
+
+@pytest.fixture
 async def make_client(relay: FakeRelay) -> AsyncIterator[Callable[..., SocketBloc]]:
     async with AsyncExitStack() as stack:
 
@@ -201,16 +216,8 @@ async def test_the_close_code_decides_what_follows(
 
 
 async def test_a_relay_that_stops_reading_does_not_delay_the_close(
-    relay: FakeRelay, make_client: Callable[..., SocketBloc]
+    deaf_relay: FakeRelay, make_client: Callable[..., SocketBloc]
 ) -> None:
-    has_closed = asyncio.Event()
-
-    async def stop_reading(connection: ServerConnection) -> None:
-        connection.transport.pause_reading()
-        await has_closed.wait()
-        connection.transport.abort()
-
-    relay.answer = stop_reading
     client = make_client()
     await connected(client)
     for number in range(100):
@@ -219,36 +226,26 @@ async def test_a_relay_that_stops_reading_does_not_delay_the_close(
     begin = loop.time()
     await client.close()
     assert loop.time() - begin < 2
-    has_closed.set()
 
 
 async def test_a_close_that_waits_for_a_full_buffer_is_cut_short(
-    relay: FakeRelay, monkeypatch: pytest.MonkeyPatch
+    deaf_relay: FakeRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("socket_bloc.socket.CLOSE_TIMEOUT", 0.05)
-    has_closed = asyncio.Event()
-
-    async def stop_reading(connection: ServerConnection) -> None:
-        connection.transport.pause_reading()
-        await has_closed.wait()
-        connection.transport.abort()
-
-    relay.answer = stop_reading
-    socket = Socket("c-17", ClientType.CLIENT, uri=relay.uri)
+    socket = Socket("c-17", ClientType.CLIENT, uri=deaf_relay.uri)
     is_connected = asyncio.Event()
     socket.get_report_stream().subscribe(lambda _: is_connected.set() if socket.is_connected else None)
     socket.open_connection()
-    await is_connected.wait()
+    async with asyncio.timeout(TIMEOUT):
+        await is_connected.wait()
     channel = socket.channel
     assert channel is not None
     for number in range(3000):  # more than the buffers of both ends hold
-        socket.send_order_status(PLACED.model_copy(update={"order_id": f"o-{number}", "message": "x" * 4096}))
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            await socket.aclose()
-        assert channel.transport.is_closing()
-    finally:
-        has_closed.set()
+        status = PLACED.model_copy(update={"order_id": f"o-{number}", "message": "x" * 4096})
+        socket.send_order_status(status)
+    async with asyncio.timeout(TIMEOUT):
+        await socket.aclose()
+    assert channel.transport.is_closing()
 
 
 async def test_neither_the_token_nor_a_message_is_logged(
