@@ -138,10 +138,12 @@ class DemoApp(OrdersApp):
 
     def _step(self) -> bool:
         """Have the next step taken in its party's panel; False where the one before is under way."""
+        panels = {panel.ROLE: panel for panel in self.query(RolePanel) if panel.children}
+        if len(panels) < len(ClientType):
+            return False  # the screen is still being built, or already taken down
         step = self._director.next_step(*(self._orders[role].state for role in ClientType))
         if step is None:
             return False
-        panels = {panel.ROLE: panel for panel in self.query(RolePanel)}
         panels[step.role].send(step.order_status)
         for panel in panels.values():
             panel.choose(step.order_status.order_id)

@@ -128,6 +128,13 @@ async def test_a_killed_relay_comes_back_and_the_play_goes_on(app: DemoApp, stag
         assert numbers == list(range(1, len(numbers) + 1))
 
 
+async def test_no_step_is_played_in_a_panel_that_is_being_taken_down(app: DemoApp, stage: Stage) -> None:
+    async with app.run_test(size=(150, 45)) as pilot:
+        await app.query_one("ServicemanPanel").remove_children()
+        await pilot.press("full_stop")
+        assert "PLACED" not in str(app._orders[ClientType.CLIENT].state)
+
+
 @pytest.mark.parametrize("size", [(150, 45), (80, 24), (50, 24)])
 async def test_everything_is_on_the_screen_at_any_size(app: DemoApp, size: tuple[int, int]) -> None:
     async with app.run_test(size=size) as pilot:
