@@ -10,7 +10,7 @@ _LINE = re.compile(r" ?(\d+)  ([CSKD]) -> ([CSKD])  (?:([A-Z_]+ \d{4})  )?(.+)  
 
 
 def read(output: str) -> list[tuple[str, str, str | None, str]]:
-    """Return the arrows of a transcript: source, target, status, text. Their numbers must be 1, 2, 3 and so on."""
+    """Return the arrows of a transcript as source, target, status, text; they must be numbered from 1 on."""
     matches = [_LINE.fullmatch(text) for text in output.splitlines()]
     assert all(matches), output
     found = [match.groups() for match in matches if match]
