@@ -227,6 +227,15 @@ async def test_the_connection_is_always_in_sight(quiet: tuple[SocketBloc, Orders
         await until(pilot, lambda: said() == "○ offline · 1 queued")
 
 
+async def test_a_panel_that_comes_late_sees_the_connection_at_once(client: Running) -> None:
+    await client.places("s-4", "Kitchen tap drips")
+    await client.shows("✓ placed: committed")
+    assert isinstance(client.bloc.state, SocketDataSentState)
+    app = SideBySide(ClientPanel(client.bloc, client.orders), Static())
+    async with app.run_test(size=(140, 30)) as pilot:
+        await until(pilot, lambda: str(app.query_one(ConnectionBadge).content) == "● connected")
+
+
 async def test_an_action_is_shown_as_sent_until_its_outcome_is_known(
     quiet: tuple[SocketBloc, OrdersCubit], monkeypatch: pytest.MonkeyPatch
 ) -> None:

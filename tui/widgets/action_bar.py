@@ -99,5 +99,5 @@ class ActionBar(Vertical):
     def _tell_press(self, event: Button.Pressed) -> None:
         event.stop()
         row = event.button.parent
-        if isinstance(row, _Action):
-            self.post_message(self.Pressed(row.step))
+        assert isinstance(row, _Action), "the only buttons here"
+        self.post_message(self.Pressed(row.step))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, assert_never
 
 from textual.content import Content
 from textual.timer import Timer
@@ -41,6 +41,8 @@ class ConnectionBadge(BlocNode, Line):
     }
     """
 
+    _ticking: Timer
+
     def __init__(
         self, bloc: SocketBloc, orders: OrdersCubit, *, clock: Clock = utc_now, id: str | None = None
     ) -> None:
@@ -51,7 +53,6 @@ class ConnectionBadge(BlocNode, Line):
         self._connection = _connection_of(bloc)
         self._counted = Orders()
         self._queued = 0
-        self._ticking: Timer | None = None
 
     def on_mount(self) -> None:
         # The countdown is the view's own: the bloc tells the moment of the next try, once.
@@ -76,11 +77,10 @@ class ConnectionBadge(BlocNode, Line):
             self.set_class(name == kind, f"-{name}")
         queued = f" · {self._queued} queued" if self._queued else ""
         self.show(Content(text + queued))
-        if self._ticking is not None:
-            if kind == "reconnecting":
-                self._ticking.resume()
-            else:
-                self._ticking.pause()
+        if kind == "reconnecting":
+            self._ticking.resume()
+        else:
+            self._ticking.pause()
 
     def _describe(self) -> tuple[str, str]:
         match self._connection:
@@ -94,6 +94,8 @@ class ConnectionBadge(BlocNode, Line):
                 return "refused", f"✗ refused: {one_line(reason).removeprefix('refused with ')}"
             case SocketDisconnectState():
                 return "offline", "○ offline"
+            case _:
+                assert_never(self._connection)
 
 
 def _queued(order: Order) -> int:

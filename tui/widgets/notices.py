@@ -23,6 +23,7 @@ class TurnNotices(BlocNode, Widget):
     """Watches the orders; it is nothing to look at."""
 
     DEFAULT_CSS: ClassVar[str] = "TurnNotices { display: none; }"
+    _timer: Timer
 
     def __init__(self, orders: OrdersCubit, role: ClientType, *, is_seen: Callable[[Order], bool]) -> None:
         """`is_seen` says whether an order is before the user's eyes; the bell is enough then."""
@@ -33,7 +34,6 @@ class TurnNotices(BlocNode, Widget):
         self._compared = Orders()
         self._waiting: set[str] = set()
         self._news: set[str] = set()
-        self._timer: Timer | None = None
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(QUIET, self._tell, pause=True)
@@ -45,13 +45,12 @@ class TurnNotices(BlocNode, Widget):
         self._news |= waiting - self._waiting
         self._waiting = self._waiting.difference(changed) | waiting
         self._compared = orders
-        if self._news and self._timer is not None:
+        if self._news:
             self._timer.reset()
             self._timer.resume()
 
     def _tell(self) -> None:
-        if self._timer is not None:
-            self._timer.pause()
+        self._timer.pause()
         news = [self._orders.state.get(order_id) for order_id in self._news & self._waiting]
         self._news.clear()
         if news:

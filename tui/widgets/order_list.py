@@ -103,5 +103,5 @@ class OrderList(OptionList):
     @on(OptionList.OptionHighlighted)
     def _tell_choice(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
-        if event.option.id is not None:
-            self.post_message(self.Chosen(event.option.id))
+        assert event.option.id is not None, "each row has the id of its order"
+        self.post_message(self.Chosen(event.option.id))

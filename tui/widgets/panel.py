@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar, Final
+from typing import ClassVar, Final, assert_never
 from uuid import uuid4
 
 from textual import events, on
@@ -169,8 +169,7 @@ class RolePanel(BlocNode, Vertical):
     @on(OrderList.Chosen)
     def _on_chosen(self, event: OrderList.Chosen) -> None:
         event.stop()
-        if event.order_id != self._chosen:
-            self.choose(event.order_id)
+        self.choose(event.order_id)
 
     @on(ActionBar.Pressed)
     def _on_pressed(self, event: ActionBar.Pressed) -> None:
@@ -225,6 +224,8 @@ class RolePanel(BlocNode, Vertical):
             case Ask.MESSAGE:
                 form = FormScreen(words.verb.capitalize(), [Field("Message")], go=words.label)
                 self.app.push_screen(form, lambda lines: finish(*lines) if lines else None)
+            case _:
+                assert_never(words.ask)
 
     def _finish(self, step: Step, order_id: str, message: str = "") -> None:
         # The order may have gone on while the user was asked.

@@ -22,8 +22,8 @@ class _Lines(Line):
 
     def on_resize(self) -> None:
         # Not by an anchor: Textual then puts a few lines at the bottom.
-        if isinstance(self.parent, VerticalScroll):
-            self.parent.scroll_end(animate=False)
+        assert isinstance(self.parent, VerticalScroll)
+        self.parent.scroll_end(animate=False)
 
 
 class Timeline(VerticalScroll):
