@@ -8,7 +8,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from server_stub.logs import configure_logs
 from server_stub.server import serve
@@ -18,6 +18,9 @@ from server_stub.wire.listening import StartError, raise_file_limit
 __all__ = ["run"]
 
 _log = logging.getLogger("server_stub")
+
+_GC_THRESHOLD: Final = (20_000, 20, 20)
+"""A batch makes thousands of tuples and no cycles: the default of 700 collects several times in each."""
 
 
 def run(settings: Settings) -> int:
@@ -45,6 +48,7 @@ async def _run(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     async with serve(settings) as server:
         gc.freeze()  # what was imported stays, so no collection needs to visit it
+        gc.set_threshold(*_GC_THRESHOLD)
         sys.stdout.write(f"listening on {server.uri}\n")
         sys.stdout.flush()
         await stop.wait()

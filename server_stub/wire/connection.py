@@ -126,11 +126,12 @@ class Connection(asyncio.Protocol):
 
     def send(self, text: bytes) -> None:
         """Send an encoded text message; it is dropped if the connection is not open."""
-        if not self.is_writable and self._protocol.state is not OPEN:
-            return
-        self._transport.write(text_frame(text))
-        if self._is_paused and self._transport.get_write_buffer_size() > MAX_WRITE_BUFFER:
-            self.fail(CloseCode.SLOW_READER, "write buffer limit exceeded")
+        if self.is_writable:
+            self._transport.write(text_frame(text))
+        elif self._protocol.state is OPEN:
+            self._transport.write(text_frame(text))
+            if self._transport.get_write_buffer_size() > MAX_WRITE_BUFFER:
+                self.fail(CloseCode.SLOW_READER, "write buffer limit exceeded")
 
     def close(self, code: int, reason: str) -> None:
         """Start the closing handshake."""
