@@ -1,4 +1,4 @@
-"""Judges a recorded history: did the relay keep its promises?
+"""Checks a recorded history against the guarantees of the protocol.
 
 A history is what each user did and saw, in the order of each connection, whatever happened to the relay in
 between. `violations` is a pure function over it and names each promise that was broken. At the end of the
@@ -34,7 +34,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Received:
-    """A `status` frame came to a user. Where it is the user's own status, that is its acknowledgement."""
+    """A user received a `status` frame. For the user's own status it is the acknowledgement."""
 
     user: User
     frame: Json
@@ -42,7 +42,7 @@ class Received:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A `rejected` frame came to a user."""
+    """A user received a `rejected` frame."""
 
     user: User
     message_id: str
@@ -61,7 +61,7 @@ Event = Sent | Received | Rejected | Replayed
 
 
 def violations(history: Iterable[Event]) -> list[str]:
-    """Every broken promise, in words; an empty list is a good history."""
+    """Return a description of each violation; an empty list for a valid history."""
     events = list(history)
     feeds: dict[User, Sequence[Json]] = {}
     found: list[str] = []
@@ -85,7 +85,7 @@ def _author(frame: Json) -> User:
 def _feed_violations(replay: Replayed) -> Iterator[str]:
     numbers = [frame["seq"] for frame in replay.frames]
     if numbers != list(range(1, len(numbers) + 1)):
-        yield f"the feed of {replay.user} has a gap or a double: {numbers}"
+        yield f"the feed of {replay.user} has a gap or a duplicate: {numbers}"
     ids = Counter((_author(frame), frame["messageId"]) for frame in replay.frames)
     for (author, message_id), times in ids.items():
         if times > 1:
@@ -94,11 +94,11 @@ def _feed_violations(replay: Replayed) -> Iterator[str]:
 
 def _shortened(replay: Replayed, earlier: Sequence[Json]) -> Iterator[str]:
     if list(replay.frames[: len(earlier)]) != list(earlier):
-        yield f"the feed of {replay.user} does not begin as it did at an earlier replay"
+        yield f"the feed of {replay.user} differs from an earlier replay"
 
 
 def _received_elsewhere(events: list[Event], feeds: dict[User, Sequence[Json]]) -> Iterator[str]:
-    """What a user was told once must stay in the feed: an acknowledgement above all."""
+    """What a user has received must stay in the feed, above all an acknowledgement."""
     for event in events:
         if not isinstance(event, Received):
             continue
@@ -116,7 +116,7 @@ def _sends_not_settled(events: list[Event], feeds: dict[User, Sequence[Json]]) -
         match event:
             case Sent(user, message_id):
                 open_.add((user, message_id))
-                refused.discard((user, message_id))  # a rejection is not remembered: it may succeed now
+                refused.discard((user, message_id))  # a rejection is not stored: the send may succeed now
             case Received(user, frame) if _author(frame) == user:
                 open_.discard((user, frame["messageId"]))
             case Rejected(user, message_id, code) if code in FINAL_CODES:
@@ -128,7 +128,7 @@ def _sends_not_settled(events: list[Event], feeds: dict[User, Sequence[Json]]) -
     for user, message_id in sorted(open_):
         yield f"{message_id} of {user} was never settled"
     for user, message_id in sorted(refused & committed):
-        yield f"{message_id} of {user} was rejected, and yet it is in a feed"
+        yield f"{message_id} of {user} was rejected, but is in a feed"
 
 
 def _nobody_sent(events: list[Event], feeds: dict[User, Sequence[Json]]) -> Iterator[str]:
@@ -142,28 +142,28 @@ def _nobody_sent(events: list[Event], feeds: dict[User, Sequence[Json]]) -> Iter
             status = frame["orderStatus"]
             attempts = sent[_author(frame), frame["messageId"]]
             if not any(_same(attempt, status) for attempt in attempts):
-                yield f"nobody sent {frame['messageId']} as it stands in the feed of {user}"
+                yield f"nobody sent {frame['messageId']} as it is in the feed of {user}"
 
 
 def _same(attempt: Json, committed: Json) -> bool:
-    """Whether it is what was sent, but for the ids that the relay fills in."""
+    """Return whether it is what was sent, except for the ids that the relay fills in."""
     given = {name: value for name, value in attempt.items() if value is not None}
     return {**committed, **given} == committed
 
 
 def _order_violations(feeds: dict[User, Sequence[Json]]) -> Iterator[str]:
-    """Both sides see the same statuses of an order in the same order, and they follow the table."""
+    """Both parties see the same statuses of an order in the same order, and they follow the table."""
     views: dict[str, dict[User, list[tuple[str, str]]]] = defaultdict(lambda: defaultdict(list))
     for user, feed in feeds.items():
         for frame in feed:
             status = frame["orderStatus"]
             views[status["orderId"]][user].append((status["orderStatusAsString"], frame["messageId"]))
             if user[1] not in (status["senderId"], status["receiverId"]):
-                yield f"{user} sees {frame['messageId']}, in which they have no part"
+                yield f"{user} sees {frame['messageId']}, but is not a party to it"
     for order_id, by_user in views.items():
         first, *others = by_user.values()
         if any(other != first for other in others):
-            yield f"the two sides of order {order_id} see different statuses: {dict(by_user)}"
+            yield f"the parties of order {order_id} see different statuses: {dict(by_user)}"
         names: list[str | None] = [None, *(name for name, _ in first)]
         for before, after in pairwise(names):
             allowed = TABLE[str(after)].after

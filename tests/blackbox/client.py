@@ -1,6 +1,6 @@
-"""A user of the relay, as small as it can be: it connects, sends, and reads one frame after another.
+"""A minimal client of the relay: it connects, sends, and reads one frame after another.
 
-It knows the frames of the protocol and none of its rules, so that the tests can break each of them.
+It knows the frames of the protocol and none of its rules, so that the tests can violate each of them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ Json = dict[str, Any]
 
 
 def target(**query: object) -> str:
-    """The request target for a handshake; a parameter that is None is left out."""
+    """Return the request target of a handshake, without the parameters that are None."""
     return "/order?" + urlencode({name: value for name, value in query.items() if value is not None})
 
 
 class Client(WebSocket):
-    """One connection of one user. Its `welcome` has been read when it is made."""
+    """One connection of one user. Its `welcome` has been read once it is constructed."""
 
     def __init__(
         self,
@@ -55,38 +55,38 @@ class Client(WebSocket):
 
     @property
     def user(self) -> tuple[str, str]:
-        """Who this is: a user is the pair of a role and an id."""
+        """The user: the pair of a role and an id."""
         return self.role, self.user_id
 
     def receive(self) -> Json:
-        """The next frame."""
+        """Read the next frame."""
         frame: Json = json.loads(self.receive_text())
         return frame
 
     def receive_status(self) -> Json:
-        """The next frame, which must be a status."""
+        """Read the next frame, which must be a status."""
         frame = self.receive()
         assert frame["type"] == "status", frame
         return frame
 
     def answer(self, message_id: str | None) -> Json:
-        """The next frame that carries this message id; what comes before it is passed over."""
+        """Read the next frame with this message id; those before it are skipped."""
         while True:
             frame = self.receive()
             if frame["messageId"] == message_id:
                 return frame
 
     def submit(self, frame: Json) -> Json:
-        """Send a frame, and wait for the answer to it."""
+        """Send a frame, and wait for its answer."""
         self.send_json(frame)
         return self.answer(frame["messageId"])
 
     def replay(self) -> list[Json]:
-        """The statuses from `after` to `head` of the welcome, which must come next."""
+        """Read the statuses from `after` to `head` of the welcome, which must come next."""
         return [self.receive_status() for _ in range(self.welcome["after"], self.welcome["head"])]
 
     def hears_nothing_more(self) -> bool:
-        """Whether nothing is on its way to this connection: a ping's answer is the very next thing to come.
+        """Return whether nothing is in flight to this connection: the next frame is the answer to a ping.
 
         It proves that nothing was written before the relay read the ping, so make sure first that whatever
         could have caused a frame has been answered elsewhere.
@@ -97,7 +97,7 @@ class Client(WebSocket):
 
 
 class Order:
-    """An order between two connected users, which the tests move along."""
+    """An order between two connected users, which the tests advance."""
 
     def __init__(self, client: Client, serviceman: Client) -> None:
         self.client = client
@@ -105,7 +105,7 @@ class Order:
         self.id = fresh("o")
 
     def sender(self, name: str) -> Client:
-        """The side that sends this status."""
+        """The party that sends this status."""
         return self.client if TABLE[name].sent_by == "client" else self.serviceman
 
     def frame(self, name: str, *, message_id: str | None = None, **fields: Any) -> Json:
@@ -115,13 +115,13 @@ class Order:
         return send_frame(name, self.id, message_id=message_id, **fields)
 
     def submit(self, name: str, **fields: Any) -> Json:
-        """Send a status from the side that may, and wait for the answer."""
+        """Send a status from the party that may, and wait for the answer."""
         return self.sender(name).submit(self.frame(name, **fields))
 
     def play(self, *names: str) -> list[tuple[Json, Json]]:
-        """Send these statuses one after the other; each is read by both sides before the next is sent.
+        """Send these statuses one by one; each is read by both parties before the next is sent.
 
-        Gives for each the frames of the client and of the serviceman. Nothing else may be on its way to
+        Return for each the frames of the client and of the serviceman. Nothing else may be in flight to
         these two connections.
         """
         frames: list[tuple[Json, Json]] = []

@@ -1,7 +1,7 @@
 """Relays and users for the tests.
 
-The tests that take `relay` share one. Where the environment variable RELAY_URL (`ws://HOST:PORT/order`)
-is set, that is the relay which runs there, whatever it is written in, and the tests that must start, stop or
+The tests that take `relay` share one. If the environment variable RELAY_URL (`ws://HOST:PORT/order`)
+is set, that is the relay that runs there, in whatever language, and the tests that must start, stop or
 configure a relay of their own (`start_relay`) are deselected. It must have no rate limit, no key, and no
 allowed origin.
 """
@@ -19,7 +19,7 @@ import pytest
 
 from tests.blackbox.client import Client, Order
 from tests.blackbox.process import RelayProcess
-from tests.blackbox.wire import PATIENCE, Address
+from tests.blackbox.wire import TIMEOUT, Address
 from tests.blackbox.words import fresh
 
 Connect = Callable[..., Client]
@@ -28,7 +28,7 @@ RELAY_URL = os.environ.get("RELAY_URL")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a process of our own where the relay is somebody else's."""
+    """Deselect what needs a process of our own if RELAY_URL names a relay."""
     if RELAY_URL is None:
         return
     ours = [item for item in items if "start_relay" in getattr(item, "fixturenames", ())]
@@ -37,8 +37,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def until(condition: Callable[[], bool]) -> bool:
-    """Whether the condition comes true; it is asked again and again, for as long as tests wait."""
-    deadline = time.monotonic() + PATIENCE
+    """Return whether the condition comes true before the timeout; it is polled."""
+    deadline = time.monotonic() + TIMEOUT
     pause = threading.Event()
     while not (holds := condition()) and time.monotonic() < deadline:
         pause.wait(0.02)
@@ -47,7 +47,7 @@ def until(condition: Callable[[], bool]) -> bool:
 
 @pytest.fixture(scope="session")
 def shared_relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess | None]:
-    """The process behind `relay`; None where RELAY_URL names a relay."""
+    """The process behind `relay`; None if RELAY_URL names a relay."""
     if RELAY_URL is not None:
         yield None
         return
@@ -61,7 +61,7 @@ def shared_relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProc
 
 @pytest.fixture
 def relay(shared_relay: RelayProcess | None) -> Iterator[Address]:
-    """Where the shared relay listens. Fails the test that leaves it dead, or with a traceback in its log."""
+    """The address of the shared relay. Fails the test that leaves it dead, or with a traceback in its log."""
     if shared_relay is None:
         assert RELAY_URL is not None
         yield Address.of(RELAY_URL)
@@ -75,7 +75,7 @@ def relay(shared_relay: RelayProcess | None) -> Iterator[Address]:
 
 @pytest.fixture
 def start_relay(tmp_path: Path) -> Iterator[StartRelay]:
-    """Starts relays of the test's own, by default on one database file; looks at their logs at the end."""
+    """Starts relays of a test, by default on one database file; checks their logs at the end."""
     started: list[RelayProcess] = []
 
     def start(**options: Any) -> RelayProcess:

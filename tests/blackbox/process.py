@@ -1,4 +1,4 @@
-"""The relay as a process: started as its users start it, watched from outside, stopped or killed."""
+"""The relay as a process: started as users start it, observed from outside, stopped or killed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.blackbox.wire import PATIENCE, Address
-from tests.blackbox.words import WHISPER
+from tests.blackbox.wire import TIMEOUT, Address
+from tests.blackbox.words import SECRET_TEXT
 
 __all__ = ["RelayProcess", "command", "environment"]
 
@@ -20,7 +20,7 @@ _READY = re.compile(r"listening on (ws://[^/:]+:\d+/order)\n")
 
 
 def command(**options: object) -> list[str]:
-    """The command line; `rate_limit=0` is `--rate-limit 0`, and an option that is None is left out."""
+    """Return the command line; `rate_limit=0` is `--rate-limit 0`, and None omits an option."""
     given = [
         (f"--{name.replace('_', '-')}", str(value)) for name, value in options.items() if value is not None
     ]
@@ -28,13 +28,13 @@ def command(**options: object) -> list[str]:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's environment with `variables`, and without any other setting of a relay."""
+    """Return this process's environment with `variables`, and without any other setting of a relay."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RELAY_")}
     return {**inherited, **variables}
 
 
 class RelayProcess:
-    """A relay of our own, ready when it is made. Its limits are off unless `options` say otherwise.
+    """A relay process, ready once constructed. Its limits are off unless `options` set them.
 
     `address` is where it listens, `database` its file, `log` what it has written to stderr.
     """
@@ -71,46 +71,46 @@ class RelayProcess:
 
     @property
     def log(self) -> str:
-        """What it has written to stderr so far."""
+        """Its stderr so far."""
         return self._log.read_text(errors="replace")
 
     @property
     def is_running(self) -> bool:
-        """Whether the process still lives."""
+        """Whether the process is still running."""
         return self._process.poll() is None
 
     def terminate(self) -> None:
-        """Ask it to shut down; `exit_status` waits for that."""
+        """Request a shutdown; `exit_status` waits for it."""
         self._process.send_signal(signal.SIGTERM)
 
-    def exit_status(self, patience: float = PATIENCE) -> int:
-        """Its exit status, waited for. Behind the line that says it is ready, stdout must be empty."""
-        status = self._process.wait(patience)
+    def exit_status(self, timeout: float = TIMEOUT) -> int:
+        """Wait for its exit status. After the line that says it is ready, stdout must be empty."""
+        status = self._process.wait(timeout)
         assert self._process.stdout is not None
         with self._process.stdout as stdout:
             if not stdout.closed:
-                assert stdout.read() == "", "stdout is for the one line that says where it listens"
+                assert stdout.read() == "", "stdout must hold only the line that says where the relay listens"
         return status
 
     def stop(self) -> int:
-        """Shut it down, and give its exit status."""
+        """Shut it down, and return its exit status."""
         self.terminate()
         return self.exit_status()
 
     def kill(self) -> None:
-        """End it at once, as a crash would; harmless where it has ended already."""
+        """End it at once, as a crash would; does nothing if it has ended already."""
         self._process.kill()
         self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
 
     def complaints(self) -> list[str]:
-        """What a relay's log must never hold, whatever was done to it."""
+        """Return what a relay's log must never contain, but does."""
         forbidden = {
             "a traceback": "Traceback",
             "an exception that nobody took": "never retrieved",
             "a coroutine that nobody awaited": "never awaited",
-            "the text of a message": WHISPER,
+            "the text of a message": SECRET_TEXT,
             "a raw escape character": "\x1b",
         }
         log = self.log
@@ -118,8 +118,8 @@ class RelayProcess:
 
     def _wait_until_ready(self) -> Address:
         assert self._process.stdout is not None
-        if not select.select([self._process.stdout], [], [], PATIENCE)[0]:
-            raise AssertionError(f"the relay said nothing for {PATIENCE} s; its log:\n{self.log}")
+        if not select.select([self._process.stdout], [], [], TIMEOUT)[0]:
+            raise AssertionError(f"no output of the relay for {TIMEOUT} s; its log:\n{self.log}")
         line = self._process.stdout.readline()
         ready = _READY.fullmatch(line)
         assert ready, f"not the line of a relay that is ready: {line!r}; its log:\n{self.log}"

@@ -1,4 +1,4 @@
-"""RFC 6455, kept and broken: fragments, pings, and the code with which each violation ends the connection."""
+"""RFC 6455: fragments, pings, and the close code of each violation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def placed(**fields: Any) -> dict[str, Any]:
 
 
 def text_of(frame: dict[str, Any], *, size: int | None = None) -> bytes:
-    """The frame as bytes of JSON, filled up to `size` with a field that the relay ignores."""
+    """The frame as JSON bytes, padded to `size` with a field that the relay ignores."""
     bare = json.dumps(frame).encode()
     if size is None:
         return bare
@@ -36,7 +36,7 @@ def client(connect: Connect) -> Client:
 
 
 def fragments(payload: bytes, count: int) -> list[bytes]:
-    """The frames of one text message, cut into `count`; the last ones are empty where it is too short."""
+    """The frames of one text message, split into `count`; the last ones are empty if it is too short."""
     size = -(-len(payload) // count)
     pieces = [payload[place * size : (place + 1) * size] for place in range(count)]
     return [
@@ -50,7 +50,7 @@ def fragments(payload: bytes, count: int) -> list[bytes]:
 
 @pytest.mark.parametrize("count", [2, 3, MOST_FRAGMENTS])
 def test_a_message_may_come_in_fragments(client: Client, count: int) -> None:
-    frame = placed(message="😀" * 50)  # so that characters are cut in two
+    frame = placed(message="😀" * 50)  # so that characters are split
     client.line.write(b"".join(fragments(json.dumps(frame, ensure_ascii=False).encode(), count)))
     assert client.answer(frame["messageId"])["orderStatus"]["message"] == "😀" * 50
 
@@ -72,7 +72,7 @@ def test_a_ping_is_answered_with_its_own_payload(client: Client, payload: bytes)
     assert (pong.opcode, pong.payload) == (PONG, payload)
 
 
-def test_a_pong_that_nobody_asked_for_is_ignored(client: Client) -> None:
+def test_an_unsolicited_pong_is_ignored(client: Client) -> None:
     client.send(PONG, b"hello")
     assert client.submit(placed())["type"] == "status"
 
@@ -91,13 +91,13 @@ def test_many_frames_may_come_at_once_and_with_the_handshake(connect: Connect) -
     assert [client.answer(frame["messageId"])["type"] for frame in frames] == ["status"] * 20
 
 
-def test_the_largest_message_is_taken(client: Client) -> None:
+def test_the_largest_message_is_accepted(client: Client) -> None:
     frame = placed()
     client.send(TEXT, text_of(frame, size=MOST_BYTES))
     assert client.answer(frame["messageId"])["type"] == "status"
 
 
-def test_the_largest_message_in_the_most_fragments_is_taken(client: Client) -> None:
+def test_the_largest_message_in_the_most_fragments_is_accepted(client: Client) -> None:
     frame = placed()
     client.line.write(b"".join(fragments(text_of(frame, size=MOST_BYTES), MOST_FRAGMENTS)))
     assert client.answer(frame["messageId"])["type"] == "status"
@@ -114,7 +114,7 @@ def test_a_close_without_a_code_is_answered(client: Client) -> None:
     assert client.close_code() in (None, 1000)
 
 
-def test_what_comes_before_a_close_is_applied_and_what_comes_behind_it_is_not(connect: Connect) -> None:
+def test_frames_before_a_close_are_applied_and_frames_after_it_are_not(connect: Connect) -> None:
     client = connect("client")
     before, behind = placed(), placed()
     close = encode(CLOSE, struct.pack("!H", 1000))
@@ -177,7 +177,7 @@ VIOLATIONS = {
 
 
 @pytest.mark.parametrize("name", VIOLATIONS)
-def test_a_violation_ends_the_connection_with_its_code(connect: Connect, name: str) -> None:
+def test_a_violation_closes_the_connection_with_its_code(connect: Connect, name: str) -> None:
     code, data = VIOLATIONS[name]
     client, bystander = connect("client"), connect("client")
     client.line.write(data)
@@ -191,14 +191,14 @@ def test_a_length_with_its_highest_bit_set_is_a_violation(client: Client) -> Non
     assert client.close_code() in (1002, 1009)
 
 
-def test_a_violation_ends_no_other_connection_of_the_user(client: Client, connect: Connect) -> None:
+def test_a_violation_closes_no_other_connection_of_the_user(client: Client, connect: Connect) -> None:
     second = connect("client", client.user_id)
     second.send(BINARY, b"x")
     assert second.close_code() == 1003
     assert client.submit(placed())["type"] == "status"
 
 
-def test_nothing_behind_a_violation_is_applied(order: Order, connect: Connect) -> None:
+def test_nothing_after_a_violation_is_applied(order: Order, connect: Connect) -> None:
     behind = order.frame("PLACED")
     order.client.line.write(encode(TEXT, b"{}", masked=False) + encode(TEXT, json.dumps(behind).encode()))
     assert order.client.close_code() == 1002
@@ -215,7 +215,7 @@ def test_a_send_before_a_violation_has_an_outcome_that_a_retry_finds(order: Orde
     assert order.serviceman.hears_nothing_more()
 
 
-def test_those_who_hang_up_in_every_way_leave_the_relay_as_it_was(relay: Address, connect: Connect) -> None:
+def test_every_way_of_disconnecting_leaves_the_relay_as_it_was(relay: Address, connect: Connect) -> None:
     for number in range(60):
         client = connect("client")
         if number % 3 == 0:

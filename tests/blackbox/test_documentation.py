@@ -1,4 +1,4 @@
-"""`docs/protocol.md` is true: its session can be played again, and its table is that of the tests."""
+"""`docs/protocol.md` is correct: its session can be replayed, and its table is that of the tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 def steps() -> Iterator[tuple[str, str, str]]:
-    """The lines of the session, each with the lines that go on with it: user, what they do, the rest."""
+    """The steps of the session, continuation lines joined: user, action, the rest."""
     session = "\n".join(re.findall(r"```text\n(.*?)```", DOCUMENT, re.DOTALL))
     for line in re.sub(r"\n {8}", "", session).splitlines():
         if line:
@@ -27,10 +27,10 @@ def steps() -> Iterator[tuple[str, str, str]]:
             yield step["user"], step["what"], step["rest"]
 
 
-def test_the_session_can_be_played_again(connect: Connect) -> None:
+def test_the_documented_session_can_be_replayed(connect: Connect) -> None:
     connected: dict[str, Client] = {}
-    welcomes: list[dict[str, Any]] = []  # of the connection that was just made
-    # Ids must be new on this relay; the epoch is known once the first welcome has come.
+    welcomes: list[dict[str, Any]] = []  # of the connection that was just opened
+    # Ids must be new on this relay; the epoch is known from the first welcome on.
     real = {name: fresh(name) for name in ("c-17", "s-4", "o-81")}
     played = 0
 
@@ -62,7 +62,7 @@ def test_the_session_can_be_played_again(connect: Connect) -> None:
     assert played >= 15
 
 
-def test_the_table_of_statuses_is_the_one_that_the_tests_hold_the_relay_to() -> None:
+def test_the_documented_table_of_statuses_is_that_of_the_tests() -> None:
     rows = re.findall(r"^\| (\w+) (\d+) \| (\w+) \| ([^|]*) \|$", DOCUMENT, re.MULTILINE)
     documented = {
         name: (int(number), role, frozenset(re.findall(r"\b[A-Z_]+\b", after)))

@@ -1,4 +1,4 @@
-"""The frames from the relay: the welcome in each of its cases, the feed, and the acknowledgement."""
+"""The frames of the relay: the welcome in each of its cases, the feed, and the acknowledgement."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.blackbox.words import WHOLE_ORDER, fresh
 
 
 def start(client: Client) -> tuple[int, int, bool]:
-    """What the welcome says of the feed."""
+    """The fields of the welcome about the feed."""
     return client.welcome["after"], client.welcome["head"], client.welcome["resumed"]
 
 
@@ -80,7 +80,7 @@ def test_without_since_the_feed_starts_with_the_oldest_open_order(order: Order, 
     assert start(connect("client", client.user_id)) == (7, 7, False)
 
 
-def test_the_oldest_open_order_is_each_sides_own(order: Order, connect: Connect) -> None:
+def test_each_party_has_its_own_oldest_open_order(order: Order, connect: Connect) -> None:
     order.play("PLACED", "CANCELLED")
     other = Order(connect("client"), order.serviceman)
     other.play("PLACED")
@@ -110,21 +110,19 @@ def test_since_zero_asks_for_the_whole_feed_and_needs_no_epoch(
 
 
 @pytest.mark.parametrize("epoch", [None, "", "another"])
-def test_since_counts_for_nothing_without_the_right_epoch(
-    order: Order, connect: Connect, epoch: str | None
-) -> None:
+def test_since_is_ignored_without_the_right_epoch(order: Order, connect: Connect, epoch: str | None) -> None:
     order.play("PLACED", "ACCEPTED")
     assert start(connect("client", order.client.user_id, since=1, epoch=epoch)) == (0, 2, False)
 
 
 @pytest.mark.parametrize("since", [3, 2**63 - 1, 2**63, 10**19 - 1])
-def test_a_since_beyond_the_head_counts_for_nothing(order: Order, connect: Connect, since: int) -> None:
+def test_a_since_beyond_the_head_is_ignored(order: Order, connect: Connect, since: int) -> None:
     order.play("PLACED", "ACCEPTED")
     epoch = order.client.welcome["epoch"]
     assert start(connect("client", order.client.user_id, since=since, epoch=epoch)) == (0, 2, False)
 
 
-def test_an_epoch_without_since_counts_for_nothing(order: Order, connect: Connect) -> None:
+def test_an_epoch_without_since_is_ignored(order: Order, connect: Connect) -> None:
     order.play("PLACED")
     again = connect("client", order.client.user_id, epoch=order.client.welcome["epoch"])
     assert start(again) == (0, 1, False)
@@ -133,7 +131,7 @@ def test_an_epoch_without_since_counts_for_nothing(order: Order, connect: Connec
 # The feed
 
 
-def test_both_sides_get_every_status_in_one_order(order: Order) -> None:
+def test_both_parties_get_every_status_in_one_order(order: Order) -> None:
     frames = order.play(*WHOLE_ORDER)
     for place, (name, (to_client, to_serviceman)) in enumerate(
         zip(WHOLE_ORDER, frames, strict=True), start=1
@@ -143,7 +141,7 @@ def test_both_sides_get_every_status_in_one_order(order: Order) -> None:
         assert to_client["orderStatus"]["orderStatusAsString"] == name
 
 
-def test_a_status_comes_as_the_protocol_writes_it(order: Order) -> None:
+def test_a_status_frame_has_the_fields_of_the_protocol(order: Order) -> None:
     frame = order.frame("PLACED", message="Kitchen tap drips")
     answer = order.client.submit(frame)
     assert answer == {
@@ -168,7 +166,7 @@ def test_the_relay_fills_in_the_sender_and_the_receiver(order: Order) -> None:
     assert (accepted["senderId"], accepted["receiverId"]) == (order.serviceman.user_id, order.client.user_id)
 
 
-def test_at_is_utc_with_six_digits_and_never_runs_back(order: Order) -> None:
+def test_at_is_utc_with_six_decimals_and_never_decreases(order: Order) -> None:
     times = [frame["at"] for frame, _ in order.play(*WHOLE_ORDER)]
     for at in times:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", at)
@@ -176,7 +174,7 @@ def test_at_is_utc_with_six_digits_and_never_runs_back(order: Order) -> None:
     assert times == sorted(times)
 
 
-def test_the_two_sides_number_their_feeds_apart(order: Order, connect: Connect) -> None:
+def test_each_party_has_its_own_numbers(order: Order, connect: Connect) -> None:
     other = Order(connect("client"), order.serviceman)
     order.play("PLACED")
     [(to_client, to_serviceman)] = other.play("PLACED")
@@ -196,20 +194,20 @@ def test_a_feed_of_several_orders_has_no_gap(order: Order, connect: Connect) -> 
     assert {frame["orderStatus"]["orderId"] for frame in frames} == {one.id for one in orders}
 
 
-def test_the_acknowledgement_comes_on_each_connection_of_the_sender(order: Order, connect: Connect) -> None:
+def test_the_acknowledgement_goes_to_each_connection_of_the_sender(order: Order, connect: Connect) -> None:
     second = connect("client", order.client.user_id)
     third = connect("client", order.client.user_id)
     answer = order.submit("PLACED")
     assert second.receive_status() == third.receive_status() == answer
 
 
-def test_a_status_comes_on_each_connection_of_the_receiver(order: Order, connect: Connect) -> None:
+def test_a_status_goes_to_each_connection_of_the_receiver(order: Order, connect: Connect) -> None:
     second = connect("serviceman", order.serviceman.user_id)
     order.submit("PLACED")
     assert second.receive_status() == order.serviceman.receive_status()
 
 
-def test_the_replay_is_what_was_live_and_the_feed_goes_on_behind_it(order: Order, connect: Connect) -> None:
+def test_the_replay_equals_the_live_feed_which_continues_after_it(order: Order, connect: Connect) -> None:
     live = [frame for frame, _ in order.play("PLACED", "ACCEPTED", "STARTED")]
     again = connect("client", order.client.user_id)
     assert again.replay() == live
@@ -217,7 +215,9 @@ def test_the_replay_is_what_was_live_and_the_feed_goes_on_behind_it(order: Order
     assert again.receive_status()["seq"] == 4
 
 
-def test_a_feed_that_grows_during_its_replay_has_no_gap_and_no_double(order: Order, connect: Connect) -> None:
+def test_a_feed_that_grows_during_its_replay_has_no_gap_and_no_duplicate(
+    order: Order, connect: Connect
+) -> None:
     orders = [order, *(Order(order.client, order.serviceman) for _ in range(30))]
     for one in orders:
         one.play("PLACED")
@@ -227,7 +227,7 @@ def test_a_feed_that_grows_during_its_replay_has_no_gap_and_no_double(order: Ord
     assert [late.receive_status()["seq"] for _ in range(62)] == list(range(1, 63))
 
 
-def test_the_feed_outlives_every_connection(order: Order, connect: Connect) -> None:
+def test_the_feed_survives_the_end_of_every_connection(order: Order, connect: Connect) -> None:
     frames = [frame for frame, _ in order.play("PLACED", "ACCEPTED")]
     order.client.close(abruptly=True)
     order.serviceman.close()
@@ -249,14 +249,14 @@ def test_the_feed_outlives_every_connection(order: Order, connect: Connect) -> N
         pytest.param("\U0001f527" * 4096, id="4,096 astral characters"),
     ],
 )
-def test_text_comes_back_exactly_as_it_was_sent(order: Order, connect: Connect, text: str) -> None:
+def test_text_is_returned_exactly_as_it_was_sent(order: Order, connect: Connect, text: str) -> None:
     assert order.submit("PLACED", message=text)["orderStatus"]["message"] == text
     assert order.serviceman.receive_status()["orderStatus"]["message"] == text
     [replayed] = connect("client", order.client.user_id).replay()
     assert replayed["orderStatus"]["message"] == text
 
 
-def test_ids_come_back_exactly_as_they_were_sent(connect: Connect) -> None:
+def test_ids_are_returned_exactly_as_they_were_sent(connect: Connect) -> None:
     strange = "é\u0301😀 \x1b[2J\r\n'\"\\"
     order = Order(connect("client"), connect("serviceman", fresh("s é😀'\" ")))
     order.id = fresh(strange)

@@ -1,4 +1,4 @@
-"""Frames spoilt at random: each gets an answer or a documented close code, and the relay goes on.
+"""Randomly corrupted frames: each gets an answer or a documented close code, and the relay keeps running.
 
 The randomness has fixed seeds, so that what fails once fails again.
 """
@@ -44,7 +44,7 @@ def good(chance: random.Random) -> dict[str, Any]:
 
 
 def spoilt(chance: random.Random) -> str:
-    """The text of a good frame with some of it cut out, repeated, or replaced."""
+    """The text of a valid frame with parts removed, repeated, or replaced."""
     text = json.dumps(good(chance), ensure_ascii=chance.random() < 0.5)
     for _ in range(chance.randint(1, 3)):
         start = chance.randrange(len(text))
@@ -54,14 +54,14 @@ def spoilt(chance: random.Random) -> str:
 
 
 def is_served(client: Client) -> bool:
-    """Whether a good frame on this connection is answered as it should be."""
+    """Return whether a valid frame on this connection is answered correctly."""
     frame = send_frame("STARTED", fresh("o"))
     role_is_right = client.role == "client"
     return client.submit(frame)["code"] == ("unknownOrder" if role_is_right else "wrongRole")
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_spoilt_text_is_answered_by_a_frame_of_the_protocol(connect: Connect, seed: int) -> None:
+def test_a_corrupted_text_is_answered_with_a_frame_of_the_protocol(connect: Connect, seed: int) -> None:
     chance = random.Random(seed)
     role = chance.choice(["client", "serviceman"])
     for _ in range(40):
@@ -74,10 +74,10 @@ def test_a_spoilt_text_is_answered_by_a_frame_of_the_protocol(connect: Connect, 
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_spoilt_bytes_are_answered_by_a_frame_or_a_close_code_of_the_protocol(
+def test_corrupted_bytes_are_answered_with_a_frame_or_a_close_code_of_the_protocol(
     connect: Connect, seed: int
 ) -> None:
-    """Where the bytes promise more than there is, nothing comes: then the test hangs up in mid-frame."""
+    """If a header promises more bytes than follow, nothing comes, and the test disconnects in mid-frame."""
     chance = random.Random(1000 + seed)
     bystander = connect("client")
     for _ in range(20):
@@ -86,7 +86,7 @@ def test_spoilt_bytes_are_answered_by_a_frame_or_a_close_code_of_the_protocol(
         for _ in range(chance.randint(1, 4)):
             data[chance.choice([0, 1, 2, 3, chance.randrange(len(data))])] = chance.randrange(256)
         client.line.write(bytes(data))
-        client.line.lose_patience(0.1)
+        client.line.set_timeout(0.1)
         code: int | None = None
         try:
             for _ in range(3):

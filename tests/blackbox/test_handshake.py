@@ -1,4 +1,4 @@
-"""The handshake table: each row, and which of two rows is answered where a request breaks both."""
+"""The handshake table: each row, and which of two rows decides if a request violates both."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ORIGIN = "https://app.example"
 
 @dataclass(frozen=True)
 class Request:
-    """A handshake, good as it stands; a fault is a function that breaks it."""
+    """A valid handshake; a fault is a function that makes it invalid."""
 
     method: str = "GET"
     path: str = "/order"
@@ -74,14 +74,14 @@ PAIRS = [
 ]
 
 
-def test_a_good_handshake_is_answered_with_our_subprotocol_and_nothing_more(relay: Address) -> None:
+def test_a_valid_handshake_is_answered_with_our_subprotocol_and_no_extension(relay: Address) -> None:
     response = Request().made(relay)
     assert response.status == 101
     assert response.headers["sec-websocket-protocol"] == SUBPROTOCOL
     assert "sec-websocket-extensions" not in response.headers
 
 
-def test_no_extension_is_agreed_to_where_compression_is_offered(relay: Address) -> None:
+def test_an_offered_compression_is_not_negotiated(relay: Address) -> None:
     response = (
         Request().having(sec_websocket_extensions="permessage-deflate; client_max_window_bits").made(relay)
     )
@@ -95,13 +95,13 @@ def test_the_accept_header_is_that_of_the_rfc(relay: Address) -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_each_fault_has_its_answer(relay: Address, name: str) -> None:
+def test_each_invalid_handshake_has_its_answer(relay: Address, name: str) -> None:
     _, fault, statuses = FAULTS[name]
     assert fault(Request()).made(relay).status in statuses
 
 
 @pytest.mark.parametrize(("upper", "lower"), PAIRS)
-def test_of_two_faults_the_upper_row_is_answered(relay: Address, upper: str, lower: str) -> None:
+def test_of_two_faults_the_upper_row_decides_the_answer(relay: Address, upper: str, lower: str) -> None:
     (_, upper_fault, _), (_, lower_fault, _) = FAULTS[upper], FAULTS[lower]
     alone = upper_fault(Request()).made(relay)
     both = upper_fault(lower_fault(Request())).made(relay)
@@ -117,7 +117,7 @@ def test_any_other_method_than_get_is_405(relay: Address, method: str) -> None:
     assert start.startswith(b"HTTP/1.1 405 ")
 
 
-def test_a_request_with_a_body_is_turned_away(relay: Address) -> None:
+def test_a_request_with_a_body_is_rejected(relay: Address) -> None:
     line = Line(relay)
     line.write(b"POST /order HTTP/1.1\r\nHost: relay.example\r\nContent-Length: 4\r\n\r\nbody")
     answer = line.read_to_end()
@@ -139,7 +139,9 @@ def test_too_many_headers_are_431(relay: Address) -> None:
 
 
 @pytest.mark.parametrize("noise", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", b"hello\r\n\r\n"])
-def test_what_is_no_http_at_all_is_turned_away_and_the_relay_goes_on(relay: Address, noise: bytes) -> None:
+def test_bytes_that_are_not_http_are_rejected_and_the_relay_keeps_running(
+    relay: Address, noise: bytes
+) -> None:
     line = Line(relay)
     line.write(noise)
     answer = line.read_to_end()
@@ -213,7 +215,7 @@ def test_an_absent_origin_passes(relay: Address) -> None:
         ),
     ],
 )
-def test_a_bad_query_is_400_with_a_reason_of_one_line(relay: Address, query: str) -> None:
+def test_an_invalid_query_is_400_with_a_one_line_reason(relay: Address, query: str) -> None:
     response = Request(query=query).made(relay)
     assert response.status == 400
     reason = response.body.removesuffix("\n")
@@ -221,7 +223,7 @@ def test_a_bad_query_is_400_with_a_reason_of_one_line(relay: Address, query: str
     assert "\n" not in reason
 
 
-def test_the_reason_names_the_parameter_that_is_wrong(relay: Address) -> None:
+def test_the_reason_names_the_invalid_parameter(relay: Address) -> None:
     assert "userId" in Request(query="type=client").made(relay).body
     assert "type" in Request(query="userId=c-1&type=admin").made(relay).body
     assert "since" in Request(query="userId=c-1&type=client&since=x").made(relay).body
@@ -256,12 +258,12 @@ def test_offering_no_subprotocol_is_accepted(relay: Address) -> None:
     assert "sec-websocket-protocol" not in response.headers
 
 
-def test_ours_is_picked_from_several_subprotocols(relay: Address) -> None:
+def test_ours_is_selected_from_several_subprotocols(relay: Address) -> None:
     response = Request().having(sec_websocket_protocol=f"chat, {SUBPROTOCOL}, soap").made(relay)
     assert response.headers["sec-websocket-protocol"] == SUBPROTOCOL
 
 
-def test_one_connection_too_many_is_503_until_another_leaves(
+def test_one_connection_over_the_limit_is_503_until_another_closes(
     start_relay: StartRelay, connect: Connect
 ) -> None:
     relay = start_relay(max_connections=2)
@@ -273,7 +275,7 @@ def test_one_connection_too_many_is_503_until_another_leaves(
     assert until(lambda: Request().made(relay.address).status == 101)
 
 
-def test_being_full_comes_after_the_http_rows_and_before_the_others(
+def test_the_connection_limit_is_checked_after_the_http_rows_and_before_the_others(
     start_relay: StartRelay, connect: Connect
 ) -> None:
     relay = start_relay(max_connections=1)
@@ -282,21 +284,21 @@ def test_being_full_comes_after_the_http_rows_and_before_the_others(
         assert fault(Request()).made(relay.address).status in (statuses if row < 4 else {503}), name
 
 
-def test_health_is_answered_although_the_relay_is_full(start_relay: StartRelay, connect: Connect) -> None:
+def test_health_is_answered_even_if_the_relay_is_full(start_relay: StartRelay, connect: Connect) -> None:
     relay = start_relay(max_connections=1)
     connect("client", to=relay.address)
     assert http(relay.address, "GET", "/healthz").status == 200
     assert http(relay.address, "GET", "/readyz").status == 200
 
 
-def test_a_refused_handshake_ends_its_connection(relay: Address) -> None:
+def test_a_rejected_handshake_ends_its_connection(relay: Address) -> None:
     line = Line(relay)
     line.write(b"GET /nowhere HTTP/1.1\r\nHost: relay.example\r\n\r\n")
     assert line.read_to_end().startswith(b"HTTP/1.1 404 ")
     line.close()
 
 
-def test_a_refused_user_can_connect_the_right_way_at_once(relay: Address, connect: Connect) -> None:
+def test_a_rejected_user_can_reconnect_correctly_at_once(relay: Address, connect: Connect) -> None:
     user_id = fresh("c")
     with pytest.raises(HandshakeRefusedError):
         WebSocket(relay, target(userId=user_id, type="client", since="x"))

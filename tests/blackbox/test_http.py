@@ -1,4 +1,4 @@
-"""What the relay answers to plain HTTP on its port."""
+"""The responses to plain HTTP requests on the port of the relay."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_metrics_are_prometheus_text(relay: Address) -> None:
     assert [sample for sample in samples if not _SAMPLE.fullmatch(sample)] == []
 
 
-def test_the_metrics_move_with_the_work_and_name_nobody(relay: Address, order: Order) -> None:
+def test_the_metrics_follow_the_work_and_name_no_user(relay: Address, order: Order) -> None:
     before = http(relay, "GET", "/metrics").body
     order.play("PLACED", "ACCEPTED")
     after = http(relay, "GET", "/metrics").body

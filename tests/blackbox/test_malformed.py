@@ -1,4 +1,4 @@
-"""`malformed` and `unknownType`: every way in which a frame can be wrong before its meaning is looked at."""
+"""`malformed` and `unknownType`: every way in which a frame can be invalid before the rules apply."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from tests.blackbox.words import fresh, order_status, send_frame
 
 
 def placed(**fields: Any) -> dict[str, Any]:
-    """A good frame that places a new order; `fields` replace or add to those of its `orderStatus`."""
+    """A valid frame that places a new order; `fields` replace or add to those of its `orderStatus`."""
     return send_frame("PLACED", fresh("o"), **{"receiverId": fresh("s"), **fields})
 
 
 def without(frame: dict[str, Any], name: str) -> dict[str, Any]:
-    """The frame without a field of its own, or of its `orderStatus`."""
+    """The frame without one of its fields, or of those of its `orderStatus`."""
     inner = {key: value for key, value in frame["orderStatus"].items() if key != name}
     return {key: value for key, value in {**frame, "orderStatus": inner}.items() if key != name}
 
 
 def as_text(frame: dict[str, Any], *, extra: str) -> str:
-    """The frame's JSON with some more of it, raw, before its last brace."""
+    """The frame's JSON with more raw text before its last brace."""
     return json.dumps(frame)[:-1] + "," + extra + "}"
 
 
@@ -39,7 +39,7 @@ def client(connect: Connect) -> Client:
 
 
 def assert_malformed(client: Client, text: str, message_ids: set[str | None]) -> None:
-    """It is refused as malformed, and the connection takes the next good frame."""
+    """Check that a frame is rejected as malformed, and that the connection accepts the next valid one."""
     client.send_text(text)
     answer = client.receive()
     assert (answer["type"], answer["code"]) == ("rejected", "malformed"), answer
@@ -69,17 +69,17 @@ def assert_malformed(client: Client, text: str, message_ids: set[str | None]) ->
         "nul",
     ],
 )
-def test_what_is_no_json_object(client: Client, text: str) -> None:
+def test_a_text_that_is_not_a_json_object(client: Client, text: str) -> None:
     assert_malformed(client, text, {None})
 
 
-def test_a_byte_order_mark_before_a_good_frame(client: Client) -> None:
+def test_a_byte_order_mark_before_a_valid_frame(client: Client) -> None:
     frame = placed()
     assert_malformed(client, "\ufeff" + json.dumps(frame), {None, frame["messageId"]})
 
 
 @pytest.mark.parametrize("tail", ["}", ",", "{}", "garbage", "\x00"])
-def test_something_behind_a_good_frame(client: Client, tail: str) -> None:
+def test_something_after_a_valid_frame(client: Client, tail: str) -> None:
     frame = placed()
     assert_malformed(client, json.dumps(frame) + tail, {None, frame["messageId"]})
 
@@ -99,16 +99,16 @@ def test_a_required_field_is_missing_or_null(client: Client, name: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, 1.5, True, [], {}, ["m"], "", "m" * 65, "😀" * 65])
-def test_a_message_id_that_is_none_has_null_for_an_answer(client: Client, value: Any) -> None:
+def test_an_invalid_message_id_is_answered_with_null(client: Client, value: Any) -> None:
     assert_malformed(client, json.dumps({**placed(), "messageId": value}), {None})
 
 
-def test_a_missing_message_id_has_null_for_an_answer(client: Client) -> None:
+def test_a_missing_message_id_is_answered_with_null(client: Client) -> None:
     assert_malformed(client, json.dumps(without(placed(), "messageId")), {None})
 
 
 @pytest.mark.parametrize("value", [None, 5, True, [], {}, ["send"]])
-def test_a_type_that_is_no_string_is_malformed(client: Client, value: Any) -> None:
+def test_a_type_that_is_not_a_string_is_malformed(client: Client, value: Any) -> None:
     frame = {**placed(), "type": value}
     assert_malformed(client, json.dumps(frame), {frame["messageId"]})
 
@@ -119,7 +119,7 @@ def test_a_missing_type_is_malformed(client: Client) -> None:
 
 
 @pytest.mark.parametrize("value", [5, 1.5, True, "PLACED", [], [order_status("PLACED", "o")]])
-def test_an_order_status_that_is_no_object(client: Client, value: Any) -> None:
+def test_an_order_status_that_is_not_an_object(client: Client, value: Any) -> None:
     frame = {**placed(), "orderStatus": value}
     assert_malformed(client, json.dumps(frame), {frame["messageId"]})
 
@@ -142,7 +142,7 @@ def test_a_field_of_another_type(client: Client, name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("letter", ["x", "😀"])
 @pytest.mark.parametrize(("name", "most"), [("message", 4096), ("orderId", 128), ("receiverId", 128)])
-def test_the_longest_text_is_taken_and_one_character_more_is_malformed(
+def test_the_longest_text_is_accepted_and_one_character_more_is_malformed(
     client: Client, name: str, most: int, letter: str
 ) -> None:
     longest = fresh("x").ljust(most, letter)
@@ -152,7 +152,7 @@ def test_the_longest_text_is_taken_and_one_character_more_is_malformed(
 
 
 @pytest.mark.parametrize("letter", ["x", "😀"])
-def test_the_longest_message_id_is_taken(client: Client, letter: str) -> None:
+def test_the_longest_message_id_is_accepted(client: Client, letter: str) -> None:
     longest = fresh("m").ljust(64, letter)
     answer = client.submit({**placed(), "messageId": longest})
     assert (answer["type"], answer["messageId"]) == ("status", longest)
@@ -164,7 +164,7 @@ def test_an_empty_id_is_malformed(client: Client, name: str) -> None:
     assert_malformed(client, json.dumps(frame), {frame["messageId"]})
 
 
-def test_a_sender_id_over_its_length_is_malformed_and_not_forged(client: Client) -> None:
+def test_a_sender_id_that_is_too_long_is_malformed_and_not_forged(client: Client) -> None:
     frame = placed(senderId="x" * 129)
     assert_malformed(client, json.dumps(frame), {frame["messageId"]})
 
@@ -224,7 +224,7 @@ def test_a_control_character_that_is_not_escaped(client: Client, letter: str) ->
 
 
 @pytest.mark.parametrize("number", ["01", "+1", ".5", "1.", "0x10", "1e", "--1"])
-def test_a_number_that_is_not_written_as_json_writes_it(client: Client, number: str) -> None:
+def test_a_number_in_a_notation_that_json_does_not_have(client: Client, number: str) -> None:
     frame = placed()
     assert_malformed(client, as_text(frame, extra=f'"x":{number}'), {None, frame["messageId"]})
 
@@ -238,7 +238,7 @@ def test_fields_are_known_by_their_camel_case_names_only(client: Client, name: s
 
 
 @pytest.mark.parametrize("name", ["orderStatusAsString", "orderStatusAsInt", "orderId"])
-def test_snake_case_does_not_stand_in_for_camel_case(client: Client, name: str) -> None:
+def test_snake_case_does_not_replace_camel_case(client: Client, name: str) -> None:
     snake = "".join("_" + letter.lower() if letter.isupper() else letter for letter in name)
     frame = placed()
     frame["orderStatus"][snake] = frame["orderStatus"].pop(name)
@@ -260,7 +260,7 @@ def test_a_snake_case_name_is_an_unknown_field_and_ignored(client: Client) -> No
         '"seq":-1,"at":7,"code":"x"',
     ],
 )
-def test_unknown_fields_are_ignored_wherever_they_stand(client: Client, extra: str) -> None:
+def test_unknown_fields_are_ignored_everywhere(client: Client, extra: str) -> None:
     for build in (as_text, inside):
         frame = placed()
         client.send_text(build(frame, extra=extra))
@@ -276,7 +276,7 @@ def test_unknown_fields_are_ignored_wherever_they_stand(client: Client, extra: s
         }
 
 
-def test_space_between_the_tokens_is_no_fault(client: Client) -> None:
+def test_space_between_the_tokens_is_allowed(client: Client) -> None:
     frame = placed()
     client.send_text("\r\n\t " + json.dumps(frame, indent=4) + " \n")
     assert client.answer(frame["messageId"])["type"] == "status"
@@ -299,8 +299,8 @@ def test_escapes_are_read_as_what_they_stand_for(client: Client) -> None:
         pytest.param(",".join(f'"{n}":0' for n in range(6000)), id="6,000 fields"),
     ],
 )
-def test_monstrous_unknown_fields_are_answered_and_break_nothing(client: Client, extra: str) -> None:
-    """Whether they are too much to read is the relay's own affair."""
+def test_huge_unknown_fields_are_answered_and_break_nothing(client: Client, extra: str) -> None:
+    """Whether to reject them is up to the relay."""
     frame = placed()
     client.send_text(as_text(frame, extra=extra))
     answer = client.receive()
@@ -334,7 +334,9 @@ def test_a_malformed_frame_changes_nothing(order: Order) -> None:
     assert order.submit("ACCEPTED")["seq"] == 2
 
 
-def test_nineteen_malformed_frames_are_answered_and_the_twentieth_ends_the_connection(client: Client) -> None:
+def test_nineteen_malformed_frames_are_answered_and_the_twentieth_closes_the_connection(
+    client: Client,
+) -> None:
     for _ in range(19):
         client.send_text("{")
         assert client.receive()["code"] == "malformed"
@@ -354,7 +356,7 @@ def test_the_count_of_malformed_frames_is_of_one_connection(connect: Connect) ->
         assert client.submit(placed())["type"] == "status"
 
 
-def test_other_rejections_never_end_the_connection(client: Client) -> None:
+def test_other_rejections_never_close_the_connection(client: Client) -> None:
     for _ in range(50):
         client.send_json({"type": "hello"})
         assert client.receive()["code"] == "unknownType"

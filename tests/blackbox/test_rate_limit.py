@@ -1,4 +1,4 @@
-"""The rate of one connection: what is over it is refused, and nothing is lost by it."""
+"""The rate limit of a connection: frames over it are rejected, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.blackbox.words import fresh, send_frame
 
 
 def burst(client: Client, count: int) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
-    """Send so many new orders at once; gives the frames, and the answer to each message id."""
+    """Send `count` new orders at once; return the frames, and the answer to each message id."""
     frames = [send_frame("PLACED", fresh("o"), receiverId="s") for _ in range(count)]
     client.line.write(b"".join(encode(TEXT, _json(frame)) for frame in frames))
     answers = [client.receive() for _ in frames]
@@ -25,14 +25,14 @@ def _json(frame: dict[str, Any]) -> bytes:
 
 
 def limited(answers: dict[str, dict[str, Any]]) -> list[str]:
-    """The message ids that were refused, all of which must have been for the rate."""
+    """The message ids that were rejected, which must all be `rateLimited`."""
     refused = [answer for answer in answers.values() if answer["type"] == "rejected"]
     assert {answer["code"] for answer in refused} <= {"rateLimited"}
     assert {answer["currentStatus"] for answer in refused} <= {None}
     return [answer["messageId"] for answer in refused]
 
 
-def test_a_burst_passes_and_what_is_over_it_is_refused(start_relay: StartRelay, connect: Connect) -> None:
+def test_a_burst_passes_and_what_exceeds_it_is_rejected(start_relay: StartRelay, connect: Connect) -> None:
     relay = start_relay(rate_limit=5, rate_burst=10)
     client = connect("client", to=relay.address)
     started = time.monotonic()
@@ -45,7 +45,7 @@ def test_a_burst_passes_and_what_is_over_it_is_refused(start_relay: StartRelay, 
     assert again.welcome["head"] == len(frames) - len(refused)
 
 
-def test_the_same_message_id_is_taken_once_the_rate_allows_it(
+def test_the_same_message_id_is_accepted_once_the_rate_allows_it(
     start_relay: StartRelay, connect: Connect
 ) -> None:
     relay = start_relay(rate_limit=20, rate_burst=5)
@@ -77,6 +77,6 @@ def test_by_default_it_is_a_hundred_a_second_with_a_burst_of_two_hundred(
     assert 200 <= passed <= 200 + 100 * (time.monotonic() - started) + 1
 
 
-def test_with_zero_there_is_no_rate(start_relay: StartRelay, connect: Connect) -> None:
+def test_zero_disables_the_rate_limit(start_relay: StartRelay, connect: Connect) -> None:
     relay = start_relay(rate_limit=0)
     assert limited(burst(connect("client", to=relay.address), 1500)[1]) == []

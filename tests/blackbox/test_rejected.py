@@ -1,4 +1,4 @@
-"""Every rejection of a well-formed status, the order of judgement, and `currentStatus`."""
+"""Every rejection of a well-formed status, the order of the checks, and `currentStatus`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def code(answer: dict[str, Any]) -> str:
         ("x" * 5000, 1001),
     ],
 )
-def test_a_status_that_there_is_not_is_unknown(connect: Connect, name: str, number: int) -> None:
+def test_an_unknown_status_is_rejected(connect: Connect, name: str, number: int) -> None:
     client = connect("client")
     frame = send_frame("PLACED", fresh("o"), receiverId=fresh("s"))
     frame["orderStatus"] |= {"orderStatusAsString": name, "orderStatusAsInt": number}
@@ -61,7 +61,7 @@ def test_a_status_that_there_is_not_is_unknown(connect: Connect, name: str, numb
 
 @pytest.mark.parametrize("name", TABLE)
 @pytest.mark.parametrize("other", TABLE)
-def test_the_string_and_the_number_must_belong_together(connect: Connect, name: str, other: str) -> None:
+def test_the_name_and_the_number_of_a_status_must_match(connect: Connect, name: str, other: str) -> None:
     client = connect(TABLE[other].sent_by)
     fields = {"orderStatusAsString": name, "receiverId": fresh("s")}
     answer = client.submit(send_frame(other, fresh("o"), **fields))
@@ -84,7 +84,7 @@ def test_an_order_needs_a_receiver(connect: Connect, fields: dict[str, Any]) -> 
     assert rejection(client.submit(send_frame("PLACED", fresh("o"), **fields))) == ("wrongReceiver", None)
 
 
-def test_nobody_places_an_order_with_themselves(connect: Connect) -> None:
+def test_a_user_cannot_place_an_order_with_themselves(connect: Connect) -> None:
     client = connect("client")
     frame = send_frame("PLACED", fresh("o"), receiverId=client.user_id)
     assert rejection(client.submit(frame)) == ("wrongReceiver", None)
@@ -104,7 +104,7 @@ def test_the_other_party_may_be_named(order: Order) -> None:
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_a_status_comes_from_its_own_role_only(order: Order, name: str) -> None:
+def test_a_status_is_accepted_from_its_own_role_only(order: Order, name: str) -> None:
     before = {"PLACED": (), "ACCEPTED": ("PLACED",), "CANCELLED": ("PLACED",)}
     order.play(*before.get(name, ("PLACED", "ACCEPTED")))
     wrong = order.client if order.sender(name) is order.serviceman else order.serviceman
@@ -117,17 +117,17 @@ def test_a_status_comes_from_its_own_role_only(order: Order, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in TABLE if name != "PLACED"])
-def test_there_is_no_such_order(connect: Connect, name: str) -> None:
+def test_a_status_of_an_unknown_order_is_rejected(connect: Connect, name: str) -> None:
     user = connect(TABLE[name].sent_by)
     assert rejection(user.submit(send_frame(name, fresh("o")))) == ("unknownOrder", None)
 
 
-def test_an_order_id_is_taken_once_and_for_all(order: Order) -> None:
+def test_an_order_id_cannot_be_reused(order: Order) -> None:
     order.play("PLACED", "CANCELLED")
     assert rejection(order.submit("PLACED")) == ("orderExists", 1008)
 
 
-def test_an_order_id_that_another_has_taken_says_no_more_than_that(order: Order, connect: Connect) -> None:
+def test_an_order_id_of_another_user_reveals_only_that_it_is_taken(order: Order, connect: Connect) -> None:
     order.play("PLACED")
     stranger = Order(connect("client"), order.serviceman)
     stranger.id = order.id
@@ -135,7 +135,7 @@ def test_an_order_id_that_another_has_taken_says_no_more_than_that(order: Order,
 
 
 def test_order_ids_differ_in_every_character(connect: Connect) -> None:
-    """No trimming, no folding of case, no normalisation: these are as many orders."""
+    """No trimming, case folding or normalisation: these are different orders."""
     client, serviceman = connect("client"), connect("serviceman")
     base = fresh("o")
     ids = [
@@ -153,7 +153,7 @@ def test_order_ids_differ_in_every_character(connect: Connect) -> None:
         assert client.submit(frame)["type"] == "status"
 
 
-def test_a_refused_status_changes_nothing_for_either_side(order: Order, connect: Connect) -> None:
+def test_a_rejected_status_changes_nothing_for_either_party(order: Order, connect: Connect) -> None:
     order.play("PLACED")
     refused = [
         order.frame("PAYMENT"),
@@ -170,7 +170,7 @@ def test_a_refused_status_changes_nothing_for_either_side(order: Order, connect:
     assert connect("client", order.client.user_id, since=0).welcome["head"] == 2
 
 
-def test_a_rejection_is_not_remembered(order: Order) -> None:
+def test_a_rejection_is_not_stored(order: Order) -> None:
     early = order.frame("ACCEPTED")
     assert code(order.serviceman.submit(early)) == "unknownOrder"
     order.play("PLACED")
@@ -186,7 +186,7 @@ def test_a_rejection_goes_to_its_own_connection_only(order: Order, connect: Conn
     assert order.serviceman.hears_nothing_more()
 
 
-def test_the_reason_names_the_order_and_what_it_is(order: Order) -> None:
+def test_the_reason_names_the_order_and_its_status(order: Order) -> None:
     order.play("PLACED", "CANCELLED")
     reason = order.submit("STARTED")["reason"]
     for word in (order.id, "STARTED", "ACCEPTED", "CANCELLED"):
@@ -194,7 +194,7 @@ def test_the_reason_names_the_order_and_what_it_is(order: Order) -> None:
     assert "\n" not in reason
 
 
-def test_frames_of_one_connection_are_applied_in_the_order_in_which_they_came(order: Order) -> None:
+def test_frames_of_one_connection_are_applied_in_the_order_of_arrival(order: Order) -> None:
     orders = [Order(order.client, order.serviceman) for _ in range(50)]
     frames = [one.frame(name) for one in orders for name in ("PLACED", "CANCELLED")]
     for frame in frames:
@@ -211,7 +211,7 @@ def test_a_status_sees_those_that_came_before_it_on_its_connection(order: Order)
     assert answers == ['"illegalTransition"', '"illegalTransition"', '"unknownOrder"', "null", "null"]
 
 
-# What is told of the order
+# What is revealed of an order
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_status_sees_those_that_came_before_it_on_its_connection(order: Order)
         ("illegalTransition", {"orderStatusAsString": "PAYMENT", "orderStatusAsInt": 1010}),
     ],
 )
-def test_a_rejection_tells_a_party_what_the_order_is_and_nobody_else(
+def test_a_rejection_has_the_status_of_the_order_for_its_parties_only(
     order: Order, connect: Connect, expected: str, fields: dict[str, Any]
 ) -> None:
     order.play("PLACED")
@@ -242,12 +242,12 @@ def test_a_message_id_that_is_reused_tells_what_the_order_of_the_new_status_is(o
     assert rejection(answer) == ("messageIdReused", None)
 
 
-# The order of judgement
+# The order of the checks
 
 
 @dataclass
 class Attempt:
-    """A frame that is about to be sent; each fault spoils it, and none undoes another.
+    """A frame that is about to be sent; each fault makes it invalid, and none undoes another.
 
     `committed` has, for each role, a message id that is committed.
     """
@@ -364,7 +364,7 @@ GOING_ON: list[Fault] = [
     ],
     ids=lambda value: value if isinstance(value, str) else "+".join(fault.__name__ for fault, _ in value),
 )
-def test_of_several_faults_the_first_in_the_order_of_judgement_is_named(
+def test_of_several_faults_the_first_row_of_the_table_is_reported(
     order: Order, name: str, faults: list[Fault]
 ) -> None:
     [(placed, _), (accepted, _)] = order.play("PLACED", "ACCEPTED")
@@ -377,17 +377,17 @@ def test_of_several_faults_the_first_in_the_order_of_judgement_is_named(
     assert attempt.send() == faults[0][1]
 
 
-def test_the_frame_that_those_faults_spoil_is_good_without_them(order: Order) -> None:
+def test_the_base_frame_of_these_faults_is_valid_without_them(order: Order) -> None:
     order.play("PLACED", "ACCEPTED")
     assert order.submit("CANCELLED", receiverId=order.serviceman.user_id)["type"] == "status"
     assert Order(order.client, order.serviceman).submit("PLACED")["type"] == "status"
 
 
-# Others' orders
+# The orders of others
 
 
 @pytest.mark.parametrize("name", [name for name in TABLE if name != "PLACED"])
-def test_an_order_of_others_cannot_be_told_from_one_that_is_not(
+def test_an_order_of_others_cannot_be_told_from_an_unknown_one(
     order: Order, connect: Connect, name: str
 ) -> None:
     order.play("PLACED", "ACCEPTED", "STARTED")
@@ -423,7 +423,7 @@ def test_a_message_id_of_another_user_says_nothing(order: Order, connect: Connec
     assert twin.submit("PLACED", message_id=placed["messageId"])["seq"] == 1
 
 
-def test_a_stranger_hears_nothing_of_an_order(order: Order, connect: Connect) -> None:
+def test_a_stranger_receives_nothing_of_an_order(order: Order, connect: Connect) -> None:
     strangers = [connect("client"), connect("serviceman")]
     order.play("PLACED", "ACCEPTED", "CANCELLED")
     for stranger in strangers:
@@ -439,7 +439,7 @@ def test_another_serviceman_cannot_take_an_order(order: Order, connect: Connect)
     assert order.submit("ACCEPTED")["type"] == "status"
 
 
-def test_no_field_of_a_status_widens_what_its_sender_may_do(order: Order, connect: Connect) -> None:
+def test_no_field_of_a_status_extends_the_rights_of_its_sender(order: Order, connect: Connect) -> None:
     order.play("PLACED")
     client = connect("client")
     extra = {
@@ -453,7 +453,7 @@ def test_no_field_of_a_status_widens_what_its_sender_may_do(order: Order, connec
     assert code(client.submit(frame)) == "wrongRole"
 
 
-def test_the_message_may_be_left_empty_but_not_out(connect: Connect) -> None:
+def test_the_message_may_be_empty_but_not_missing(connect: Connect) -> None:
     client = connect("client")
     frame = send_frame("PLACED", fresh("o"), receiverId=fresh("s"), message="")
     assert client.submit(frame)["orderStatus"]["message"] == ""

@@ -1,4 +1,4 @@
-"""Shutting down and coming back: SIGTERM, `kill -9` at any moment, and what everybody finds afterwards."""
+"""Shutdown and restart: SIGTERM, `kill -9` at any moment, and what every user finds afterwards."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ from tests.blackbox.words import FINAL_CODES, WHOLE_ORDER, fresh
 # SIGTERM
 
 
-def test_everybody_is_told_1001_and_the_exit_status_is_0(start_relay: StartRelay, connect: Connect) -> None:
+def test_all_connections_are_closed_with_1001_and_the_exit_status_is_0(
+    start_relay: StartRelay, connect: Connect
+) -> None:
     relay = start_relay()
     users = [connect(role, to=relay.address) for role in ("client", "serviceman") * 3]
     relay.terminate()
@@ -34,14 +36,14 @@ def test_everybody_is_told_1001_and_the_exit_status_is_0(start_relay: StartRelay
     assert relay.exit_status() == 0
 
 
-def test_a_relay_with_nobody_connected_leaves_at_once(start_relay: StartRelay) -> None:
+def test_a_relay_without_connections_exits_at_once(start_relay: StartRelay) -> None:
     relay = start_relay()
     at = time.monotonic()
     assert relay.stop() == 0
     assert time.monotonic() - at < 3
 
 
-def test_one_that_answers_nothing_holds_it_up_for_ten_seconds_at_most_and_others_get_503(
+def test_an_unresponsive_client_delays_the_shutdown_by_ten_seconds_at_most_and_others_get_503(
     start_relay: StartRelay, connect: Connect
 ) -> None:
     relay = start_relay()
@@ -59,7 +61,7 @@ def test_one_that_answers_nothing_holds_it_up_for_ten_seconds_at_most_and_others
     assert stubborn.line.hung_up(1)
 
 
-def test_one_that_has_stopped_reading_holds_it_up_for_ten_seconds_at_most(
+def test_a_client_that_does_not_read_delays_the_shutdown_by_ten_seconds_at_most(
     start_relay: StartRelay, connect: Connect
 ) -> None:
     relay = start_relay()
@@ -74,10 +76,10 @@ def test_one_that_has_stopped_reading_holds_it_up_for_ten_seconds_at_most(
     assert time.monotonic() - at < 11
 
 
-# Coming back
+# Restarting
 
 
-def test_the_database_keeps_its_epoch_wherever_it_is_moved_and_a_new_one_has_another(
+def test_a_moved_database_keeps_its_epoch_and_a_new_one_has_another(
     start_relay: StartRelay, connect: Connect, tmp_path: Path
 ) -> None:
     relay = start_relay()
@@ -86,14 +88,14 @@ def test_the_database_keeps_its_epoch_wherever_it_is_moved_and_a_new_one_has_ano
     assert relay.stop() == 0
     moved = tmp_path / "elsewhere" / "moved.db"
     moved.parent.mkdir()
-    relay.database.rename(moved)  # nothing that is left beside it may be needed
+    relay.database.rename(moved)  # without the files beside it
     same, new = start_relay(database=moved), start_relay()
     assert connect("client", to=same.address).welcome["epoch"] == first.welcome["epoch"]
     assert connect("client", to=new.address).welcome["epoch"] != first.welcome["epoch"]
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_a_user_resumes_and_an_order_goes_on_after_a_restart(
+def test_a_user_resumes_and_an_order_continues_after_a_restart(
     start_relay: StartRelay, connect: Connect, end: str
 ) -> None:
     relay = start_relay()
@@ -120,7 +122,7 @@ def test_a_user_resumes_and_an_order_goes_on_after_a_restart(
 
 
 class Load:
-    """Several pairs of users who play orders, four at a time, and what each of them did and saw."""
+    """Several pairs of users who play orders, four at a time, and the history of each."""
 
     def __init__(self, address: Address) -> None:
         self.history: list[Event] = []
@@ -128,17 +130,17 @@ class Load:
         self._progress = threading.Condition()
         self._enough = threading.Event()
         self._address = address
-        busy = fresh("s")  # one serviceman with many clients, so that they contend for one feed
+        busy = fresh("s")  # one serviceman with many clients, who contend for one feed
         self._pairs = [(fresh("c"), busy if number % 2 else fresh("s")) for number in range(8)]
 
     @property
     def users(self) -> list[User]:
-        """Everybody who takes part."""
+        """All users."""
         clients, servicemen = zip(*self._pairs, strict=True)
         return [("client", id_) for id_ in clients] + [("serviceman", id_) for id_ in {*servicemen}]
 
     def run_until(self, acknowledged: int, then: Callable[[], object]) -> None:
-        """Start everybody, do `then` once so many statuses are acknowledged, and wait until all have left."""
+        """Start all users, call `then` after so many acknowledgements, and wait until all are gone."""
         threads: list[threading.Thread] = []
         for client_id, serviceman_id in self._pairs:
             client = Client(self._address, "client", client_id)
@@ -153,11 +155,11 @@ class Load:
             thread.join()
 
     def leave(self) -> None:
-        """Ask everybody to play their orders to the end, and to leave."""
+        """Let all users play their orders to the end, and disconnect."""
         self._enough.set()
 
     def settle(self, address: Address) -> None:
-        """Try again what is unsettled, and replay every feed, on the relay that has come back."""
+        """Retry what is unsettled, and replay every feed, on the restarted relay."""
         for user in self.users:
             client = Client(address, *user, since=0)
             self.history.append(Replayed(user, client.replay()))

@@ -1,4 +1,4 @@
-"""The same message id again: when it is safe, what it is answered, and to whom."""
+"""Retries under the same message id: when they are safe, the answer, and who gets it."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def test_a_retry_is_answered_on_its_own_connection_only(order: Order, connect: C
 
 
 @pytest.mark.parametrize("place", range(8))
-def test_each_status_can_be_tried_again_after_the_order_has_gone_on(
+def test_each_status_can_be_retried_after_the_order_has_advanced(
     order: Order, connect: Connect, place: int
 ) -> None:
-    """It is neither `orderExists` nor `illegalTransition`, and nothing is applied twice."""
+    """The answer is neither `orderExists` nor `illegalTransition`, and nothing is applied twice."""
     frames = [order.frame(name) for name in WHOLE_ORDER]
     answers = [order.sender(name).submit(frame) for name, frame in zip(WHOLE_ORDER, frames, strict=True)]
     sender = order.sender(WHOLE_ORDER[place])
@@ -62,7 +62,7 @@ def test_a_retry_during_the_replay_is_answered_once_the_feed_has_passed_it(
         order.client.submit(frame)
     tried_again = (199, 0, 50, 100)
     early = b"".join(encode(TEXT, _json(frames[place])) for place in tried_again)
-    # So narrow that the replay is still on its way when the relay reads what was sent early.
+    # So small that the replay is still running when the relay reads what was sent early.
     again = connect("client", order.client.user_id, since=0, early=early, receive_buffer=4096)
     answers = [again.receive_status() for _ in range(204)]
     retried = {frames[place]["messageId"]: place + 1 for place in tried_again}
@@ -80,7 +80,7 @@ def _json(frame: dict[str, Any]) -> bytes:
     return json.dumps(frame).encode()
 
 
-def test_a_retry_behind_the_send_that_is_still_in_flight_is_answered_too(order: Order) -> None:
+def test_a_retry_of_a_send_that_is_still_in_flight_is_also_answered(order: Order) -> None:
     frame = order.frame("PLACED")
     for _ in range(3):
         order.client.send_json(frame)
@@ -140,14 +140,14 @@ def test_a_retry_may_spell_out_the_receiver_or_leave_it_out(order: Order, named_
     assert order.submit("ACCEPTED", message_id=message_id, **again) == committed
 
 
-def test_unknown_fields_do_not_make_a_retry_another_status(order: Order) -> None:
+def test_unknown_fields_do_not_change_what_a_retry_matches(order: Order) -> None:
     message_id = fresh("m")
     committed = order.submit("PLACED", message_id=message_id, colour="red")
     assert order.submit("PLACED", message_id=message_id, colour="blue") == committed
 
 
 @pytest.mark.parametrize("change", ["message", "message in case", "orderId", "receiverId", "another status"])
-def test_other_content_under_a_committed_message_id_is_refused(order: Order, change: str) -> None:
+def test_other_content_under_a_committed_message_id_is_rejected(order: Order, change: str) -> None:
     frame = order.frame("PLACED", message="tap")
     committed = order.client.submit(frame)
     changed: dict[str, dict[str, Any]] = {
@@ -165,14 +165,14 @@ def test_other_content_under_a_committed_message_id_is_refused(order: Order, cha
     assert order.submit("ACCEPTED")["seq"] == 2
 
 
-def test_a_receiver_that_is_not_the_other_party_is_other_content(order: Order) -> None:
+def test_a_receiver_who_is_not_the_other_party_is_other_content(order: Order) -> None:
     order.play("PLACED")
     message_id = fresh("m")
     order.submit("ACCEPTED", message_id=message_id)
     assert order.submit("ACCEPTED", message_id=message_id, receiverId=fresh("c"))["code"] == "messageIdReused"
 
 
-def test_the_name_of_the_user_as_the_receiver_is_other_content(order: Order) -> None:
+def test_the_sender_as_the_receiver_is_other_content(order: Order) -> None:
     order.play("PLACED")
     message_id = fresh("m")
     order.submit("ACCEPTED", message_id=message_id)
@@ -180,7 +180,7 @@ def test_the_name_of_the_user_as_the_receiver_is_other_content(order: Order) -> 
     assert answer["code"] == "messageIdReused"
 
 
-def test_other_content_behind_a_send_that_is_still_in_flight_is_refused(order: Order) -> None:
+def test_other_content_under_the_message_id_of_a_send_in_flight_is_rejected(order: Order) -> None:
     message_id = fresh("m")
     order.client.send_json(order.frame("PLACED", message_id=message_id))
     order.client.send_json(order.frame("PLACED", message_id=message_id, orderId=fresh("o")))
@@ -196,21 +196,21 @@ def test_a_message_id_that_was_only_rejected_is_free(order: Order) -> None:
     assert order.submit("PLACED", message_id=message_id)["type"] == "status"
 
 
-def test_the_two_sides_may_use_the_same_message_id(order: Order) -> None:
+def test_both_parties_may_use_the_same_message_id(order: Order) -> None:
     message_id = fresh("m")
     order.submit("PLACED", message_id=message_id)
     order.serviceman.receive_status()
     assert order.submit("ACCEPTED", message_id=message_id)["seq"] == 2
 
 
-def test_a_retry_by_somebody_else_is_no_retry(order: Order, connect: Connect) -> None:
+def test_the_message_id_of_another_user_makes_no_retry(order: Order, connect: Connect) -> None:
     frame = order.frame("PLACED")
     order.client.submit(frame)
     answer = connect("client").submit(frame)
     assert (answer["code"], answer["currentStatus"]) == ("orderExists", None)
 
 
-def test_a_send_that_was_cut_off_half_way_is_not_applied(order: Order, connect: Connect) -> None:
+def test_a_truncated_send_is_not_applied(order: Order, connect: Connect) -> None:
     frame = order.frame("PLACED")
     whole = encode(TEXT, _json(frame))
     order.client.line.write(whole[:-1])
@@ -220,7 +220,7 @@ def test_a_send_that_was_cut_off_half_way_is_not_applied(order: Order, connect: 
     assert again.client.submit(frame)["seq"] == 1
 
 
-def test_an_acknowledgement_that_never_arrived_is_had_by_a_retry(order: Order, connect: Connect) -> None:
+def test_a_retry_gets_an_acknowledgement_that_never_arrived(order: Order, connect: Connect) -> None:
     frame = order.frame("PLACED")
     order.client.send_json(frame)
     order.client.close(abruptly=True)

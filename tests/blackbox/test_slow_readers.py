@@ -1,4 +1,4 @@
-"""Readers that do not keep up: the one that reads nothing is cut off, the one that reads slowly is not."""
+"""Slow readers: a client that reads nothing is disconnected, one that reads slowly is not."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.blackbox.words import fresh, send_frame
 LARGE = "😀" * 4096
 """The largest message: 16 KiB on the wire."""
 NARROW = 4096
-"""Bytes of the receive buffer of a reader that wants to be noticed soon."""
+"""Bytes of a receive buffer that fills quickly."""
 
 
 def fill(client: Client, receiver_id: str, *, statuses: int) -> None:
-    """Put so many of the largest statuses into the feeds of both. The client reads them all."""
+    """Put so many of the largest statuses into both feeds. The client reads them all."""
     for _ in range(statuses // 2):
         order_id = fresh("o")
         client.submit(send_frame("PLACED", order_id, receiverId=receiver_id, message=LARGE))
@@ -29,20 +29,20 @@ def fill(client: Client, receiver_id: str, *, statuses: int) -> None:
 
 
 def seconds_for_one_order(client: Client) -> float:
-    """How long one that behaves waits for an order that it places and cancels."""
+    """Return how long another client waits for an order that it places and cancels."""
     at = time.monotonic()
     fill(client, fresh("s"), statuses=2)
     return time.monotonic() - at
 
 
 def memory(relay: RelayProcess) -> float:
-    """The relay's resident memory, in MiB."""
+    """Return the relay's resident memory in MiB."""
     argv = ["ps", "-o", "rss=", "-p", str(relay.pid)]
     return int(subprocess.run(argv, capture_output=True, check=True, text=True).stdout) / 1024
 
 
 def read_what_is_left(client: Client) -> tuple[int, int | None]:
-    """The last number that came before the end, and the close code where one came through."""
+    """Return the last number before the end, and the close code if one got through."""
     last = 0
     try:
         while True:
@@ -54,7 +54,7 @@ def read_what_is_left(client: Client) -> tuple[int, int | None]:
 
 
 def is_let_in(relay: RelayProcess) -> bool:
-    """Whether the relay has room for one more connection."""
+    """Return whether the relay accepts one more connection."""
     try:
         Client(relay.address, "client", fresh("c")).close()
     except HandshakeRefusedError:
@@ -62,10 +62,10 @@ def is_let_in(relay: RelayProcess) -> bool:
     return True
 
 
-def test_one_that_reads_nothing_is_cut_off_and_resumes_while_the_others_go_on(
+def test_a_client_that_reads_nothing_is_disconnected_and_resumes_while_others_continue(
     start_relay: StartRelay, connect: Connect
 ) -> None:
-    """That it was cut off shows in its place being free: nothing gets through to it any more."""
+    """The disconnection shows in the free connection: nothing gets through to the client any more."""
     relay = start_relay(max_connections=2)
     client = connect("client", to=relay.address)
     stuck = connect("serviceman", to=relay.address, receive_buffer=NARROW)
@@ -87,9 +87,7 @@ def test_one_that_reads_nothing_is_cut_off_and_resumes_while_the_others_go_on(
     assert [frame["seq"] for frame in again.replay()] == list(range(last + 1, 601))
 
 
-def test_a_long_replay_to_one_that_reads_slowly_goes_on_to_its_end(
-    start_relay: StartRelay, connect: Connect
-) -> None:
+def test_a_long_replay_to_a_slow_reader_reaches_its_end(start_relay: StartRelay, connect: Connect) -> None:
     relay = start_relay()
     client = connect("client", to=relay.address)
     fill(client, fresh("s"), statuses=300)
@@ -103,7 +101,7 @@ def test_a_long_replay_to_one_that_reads_slowly_goes_on_to_its_end(
     assert slow.receive_status()["seq"] == 301
 
 
-def test_many_that_ask_for_everything_and_read_nothing_cost_little_memory(
+def test_many_clients_that_replay_everything_and_read_nothing_cost_little_memory(
     start_relay: StartRelay, connect: Connect
 ) -> None:
     relay = start_relay()
@@ -118,14 +116,14 @@ def test_many_that_ask_for_everything_and_read_nothing_cost_little_memory(
     assert all(one.welcome["head"] == 400 for one in stuck)
 
 
-def test_one_that_pings_without_end_and_reads_nothing_costs_little_memory(
+def test_a_client_that_pings_endlessly_and_reads_nothing_costs_little_memory(
     start_relay: StartRelay, connect: Connect
 ) -> None:
     relay = start_relay()
     before = memory(relay)
     rude = connect("client", to=relay.address, receive_buffer=NARROW)
-    rude.line.lose_patience(2)
-    with contextlib.suppress(TimeoutError, ConnectionError):  # it may be cut off, or held back
+    rude.line.set_timeout(2)
+    with contextlib.suppress(TimeoutError, ConnectionError):  # it may be disconnected, or throttled
         for _ in range(2000):
             rude.line.write(encode(PING, b"p" * 125) * 100)
     assert connect("client", to=relay.address).welcome["head"] == 0

@@ -24,9 +24,9 @@ def test_a_status_may_follow_as_the_table_says(order: Order, current: str, name:
 
 
 @pytest.mark.parametrize(("current", "name"), [(c, n) for c, n in PAIRS if c not in TABLE[n].after])
-def test_a_status_may_not_follow_otherwise(order: Order, current: str, name: str) -> None:
+def test_every_other_transition_is_rejected(order: Order, current: str, name: str) -> None:
     order.play(*PATHS[current])
-    for _ in range(2):  # the second time shows that the first has changed nothing
+    for _ in range(2):  # the second time shows that the first changed nothing
         answer = order.submit(name)
         assert answer["type"] == "rejected", answer
         assert (answer["code"], answer["currentStatus"]) == ("illegalTransition", TABLE[current].number)
@@ -50,7 +50,7 @@ def test_an_order_may_go_without_a_change(order: Order) -> None:
 
 
 def _race(senders: list[Client], frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Send all of these at the same moment, each from its own thread, and gather the answers."""
+    """Send all of these at once, each from its own thread, and return the answers."""
     answers: list[dict[str, Any]] = []
     together = threading.Barrier(len(senders))
 
@@ -90,7 +90,7 @@ def test_of_two_statuses_that_exclude_each_other_one_wins(order: Order, connect:
 
 
 def test_the_client_cancels_while_the_serviceman_accepts(order: Order) -> None:
-    """Either may come first; where the cancellation does, the other is refused."""
+    """Either may come first; if the cancellation does, the other is rejected."""
     order.play("PLACED")
     answers = _race([order.client, order.serviceman], [order.frame("CANCELLED"), order.frame("ACCEPTED")])
     outcomes = [answer.get("code", "status") for answer in answers]

@@ -1,4 +1,4 @@
-"""A database that does not answer, or has no room: the outcome stays open, and a retry finds it."""
+"""A database that hangs, or is full: the outcome stays open, and a retry finds it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.blackbox.conftest import Connect, StartRelay, until
 from tests.blackbox.wire import http
 
 
-def test_a_database_that_takes_no_commit_leaves_the_outcome_open_and_holds_nothing_else_up(
+def test_a_database_that_takes_no_commit_leaves_the_outcome_open_and_blocks_nothing_else(
     start_relay: StartRelay, connect: Connect
 ) -> None:
     relay = start_relay()
@@ -45,7 +45,7 @@ def test_a_database_that_takes_no_commit_leaves_the_outcome_open_and_holds_nothi
 
 
 def try_until_committed(client: Client, frame: dict[str, Any]) -> dict[str, Any]:
-    """Send the frame again and again, as the protocol asks after `unavailable`."""
+    """Send the frame repeatedly, as the protocol asks after `unavailable`."""
     answers: list[dict[str, Any]] = []
 
     def is_committed() -> bool:
@@ -57,7 +57,7 @@ def try_until_committed(client: Client, frame: dict[str, Any]) -> dict[str, Any]
     return answers[-1]
 
 
-def test_readiness_needs_a_database_that_takes_a_write(start_relay: StartRelay) -> None:
+def test_readiness_needs_a_database_that_takes_writes(start_relay: StartRelay) -> None:
     relay = start_relay()
     assert http(relay.address, "GET", "/readyz").status == 200
     other = sqlite3.connect(relay.database, isolation_level=None)
@@ -70,10 +70,10 @@ def test_readiness_needs_a_database_that_takes_a_write(start_relay: StartRelay) 
     assert http(relay.address, "GET", "/readyz").status == 200
 
 
-if sys.platform == "linux":  # elsewhere a limit cannot be set on another process
+if sys.platform == "linux":  # only Linux sets limits of another process
 
     @pytest.mark.parametrize("room", [0, 64 * 1024])
-    def test_a_full_disk_refuses_and_nothing_is_lost_once_there_is_room_again(
+    def test_a_full_disk_is_unavailable_and_nothing_is_lost_once_there_is_space_again(
         start_relay: StartRelay, connect: Connect, room: int
     ) -> None:
         relay = start_relay()

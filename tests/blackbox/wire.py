@@ -21,11 +21,11 @@ __all__ = [
     "BINARY",
     "CLOSE",
     "CONTINUATION",
-    "PATIENCE",
     "PING",
     "PONG",
     "SUBPROTOCOL",
     "TEXT",
+    "TIMEOUT",
     "Address",
     "ClosedByRelayError",
     "Frame",
@@ -43,23 +43,23 @@ SUBPROTOCOL = "order-status.v1"
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 
 _KEY = bytes.fromhex("37fa213d")
-"""Masks every frame. It should be random in a browser; here, what fails once is to fail again."""
+"""Masks every frame. A browser must use random keys; here a failure must be reproducible."""
 
-PATIENCE = 15.0
-"""Seconds that a test waits for bytes which must come. Only a failing test ever waits that long."""
+TIMEOUT = 15.0
+"""Seconds that a test waits for expected bytes; only a failing test waits that long."""
 
 Headers = Iterable[tuple[str, str]]
 
 
 class Address(NamedTuple):
-    """Where a relay listens."""
+    """The address of a relay."""
 
     host: str
     port: int
 
     @classmethod
     def of(cls, url: str) -> Address:
-        """From `ws://HOST:PORT/order`."""
+        """Parse `ws://HOST:PORT/order`."""
         parts = urlsplit(url)
         if parts.scheme != "ws" or parts.hostname is None:
             raise ValueError(f"a ws:// URL with a host is needed, not {url!r}")
@@ -67,7 +67,7 @@ class Address(NamedTuple):
 
 
 class Response(NamedTuple):
-    """An HTTP answer; the names of its headers are in lower case."""
+    """An HTTP response; the names of its headers are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -83,7 +83,7 @@ class Frame(NamedTuple):
 
 
 class HandshakeRefusedError(Exception):
-    """The relay answered a handshake with something else than 101."""
+    """The relay answered a handshake with a status other than 101."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(f"HTTP {response.status}: {response.body.strip()}")
@@ -91,7 +91,7 @@ class HandshakeRefusedError(Exception):
 
 
 class ClosedByRelayError(Exception):
-    """A close frame came where a message was expected. `code` is None for an empty one."""
+    """A close frame arrived instead of a message. `code` is None if it is empty."""
 
     def __init__(self, payload: bytes) -> None:
         self.code: int | None = struct.unpack("!H", payload[:2])[0] if payload else None
@@ -101,7 +101,7 @@ class ClosedByRelayError(Exception):
 def encode(
     opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, masked: bool = True
 ) -> bytes:
-    """The bytes of one frame; with the default arguments it is one that a client may send."""
+    """Encode a frame; with the default arguments it is valid for a client."""
     head = bytes([(0x80 if fin else 0) | rsv | opcode])
     mask_bit = 0x80 if masked else 0
     size = len(payload)
@@ -119,27 +119,27 @@ def encode(
 
 
 class Line:
-    """A TCP connection that is read with patience. `receive_buffer` is in bytes and makes a narrow pipe."""
+    """A TCP connection with a read timeout, and a receive buffer of `receive_buffer` bytes."""
 
     def __init__(self, address: Address, *, receive_buffer: int | None = None) -> None:
         self._socket = socket.socket()
         if receive_buffer is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self._socket.settimeout(PATIENCE)
+        self._socket.settimeout(TIMEOUT)
         self._socket.connect(address)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._unread = bytearray()
 
-    def lose_patience(self, seconds: float) -> None:
-        """From now on, whatever takes longer than this raises `TimeoutError`."""
+    def set_timeout(self, seconds: float) -> None:
+        """Make every operation that takes longer than this raise `TimeoutError`."""
         self._socket.settimeout(seconds)
 
     def write(self, data: bytes) -> None:
-        """Send all of it."""
+        """Send all bytes."""
         self._socket.sendall(data)
 
     def read(self, size: int) -> bytes:
-        """Exactly `size` bytes. Raises `EOFError` where the relay hung up before."""
+        """Read exactly `size` bytes. Raises `EOFError` if the relay disconnects before."""
         while len(self._unread) < size:
             self._fill()
         data = bytes(self._unread[:size])
@@ -147,27 +147,27 @@ class Line:
         return data
 
     def read_until(self, mark: bytes) -> bytes:
-        """Up to and with `mark`."""
+        """Read up to and including `mark`."""
         while (end := self._unread.find(mark)) < 0:
             self._fill()
         return self.read(end + len(mark))
 
     def read_to_end(self) -> bytes:
-        """Whatever comes until the relay hangs up, politely or not."""
+        """Read until the relay disconnects, cleanly or not."""
         try:
             while True:
                 self._fill()
         except (EOFError, ConnectionError):
             return self.read(len(self._unread))
 
-    def hung_up(self, patience: float) -> bool:
-        """Whether the relay hangs up within `patience` seconds. Nothing is read meanwhile."""
+    def hung_up(self, timeout: float) -> bool:
+        """Return whether the relay disconnects within `timeout` seconds. Nothing is read in the meantime."""
         poll = select.poll()
         poll.register(self._socket, getattr(select, "POLLRDHUP", select.POLLHUP))
-        return bool(poll.poll(patience * 1000))
+        return bool(poll.poll(timeout * 1000))
 
     def close(self, *, abruptly: bool = False) -> None:
-        """Hang up; `abruptly` sends a reset."""
+        """Disconnect; `abruptly` sends a reset."""
         if abruptly:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
@@ -180,7 +180,7 @@ class Line:
 
 
 def handshake_headers(**changes: str | None) -> list[tuple[str, str]]:
-    """The headers of a good handshake. `changes` (`origin="x"`) replace them; None leaves one out."""
+    """The headers of a valid handshake. `changes` (`origin="x"`) replace them; None removes one."""
     headers: dict[str, str | None] = {
         "host": "relay.example",
         "upgrade": "websocket",
@@ -218,7 +218,7 @@ def http(
     *,
     version: str = "HTTP/1.1",
 ) -> Response:
-    """One HTTP request on a connection of its own."""
+    """Send one HTTP request on its own connection."""
     line = Line(address)
     try:
         line.write(_head(method, target, headers, version))
@@ -261,11 +261,11 @@ class WebSocket:
         self.send(TEXT, text.encode())
 
     def send_json(self, value: Any) -> None:
-        """Send a value as JSON, in one text frame."""
+        """Send a value as JSON in one text frame."""
         self.send_text(json.dumps(value, ensure_ascii=False))
 
     def receive_frame(self) -> Frame:
-        """The next frame of any kind. The relay may neither mask nor compress."""
+        """Read the next frame of any kind. The relay may neither mask nor compress."""
         first, second = self.line.read(2)
         assert not first & 0x70, "the relay set a reserved bit"
         assert not second & 0x80, "the relay masked a frame"
@@ -277,7 +277,7 @@ class WebSocket:
         return Frame(first & 0x0F, self.line.read(size), bool(first & 0x80))
 
     def receive_text(self) -> str:
-        """The next message. Answers pings on the way, and raises `ClosedByRelayError` at a close frame."""
+        """Read the next message. Answers pings, and raises `ClosedByRelayError` at a close frame."""
         while True:
             frame = self.receive_frame()
             match frame.opcode:
@@ -292,18 +292,18 @@ class WebSocket:
                     raise AssertionError(f"the relay sent a frame of kind {frame.opcode:#x}")
 
     def close_code(self) -> int | None:
-        """The code with which the relay closes, whatever it says before. Waits for its end, and hangs up."""
+        """Read up to the close frame and the end of the connection, and return the close code."""
         try:
             while True:
                 self.receive_text()
         except ClosedByRelayError as closed:
             code = closed.code
-        with contextlib.suppress(ConnectionError):  # it may have hung up at once, after a violation
+        with contextlib.suppress(ConnectionError):  # after a violation it may disconnect at once
             self.send(CLOSE, struct.pack("!H", code) if code else b"")
-        assert self.line.read_to_end() == b"", "something came after the close frame"
+        assert self.line.read_to_end() == b"", "bytes arrived after the close frame"
         self.close()
         return code
 
     def close(self, *, abruptly: bool = False) -> None:
-        """Hang up without a closing handshake."""
+        """Disconnect without a closing handshake."""
         self.line.close(abruptly=abruptly)

@@ -1,6 +1,6 @@
-"""The words of the protocol `order-status.v1`, written down a second time.
+"""The vocabulary of the protocol `order-status.v1`, written down a second time.
 
-The tests judge a relay from outside, so they take nothing from the packages under test: the table below
+The tests check a relay from outside, so they import nothing of the packages under test: the table below
 is the table of `docs/protocol.md`, typed by hand.
 """
 
@@ -13,8 +13,8 @@ __all__ = [
     "FINAL_CODES",
     "PATHS",
     "ROLES",
+    "SECRET_TEXT",
     "TABLE",
-    "WHISPER",
     "WHOLE_ORDER",
     "Row",
     "fresh",
@@ -25,8 +25,8 @@ __all__ = [
 
 ROLES = ("client", "serviceman")
 
-WHISPER = "whispered: the kitchen tap drips"
-"""The message of a status that does not care about its message. It must never turn up in a relay's log."""
+SECRET_TEXT = "secret: the kitchen tap drips"
+"""The default message of a status. It must never appear in a relay's log."""
 
 
 class Row(NamedTuple):
@@ -64,7 +64,7 @@ PATHS: dict[str, tuple[str, ...]] = {
     **{name: WHOLE_ORDER[: place + 1] for place, name in enumerate(WHOLE_ORDER)},
     "CANCELLED": ("PLACED", "CANCELLED"),
 }
-"""For each status, one way to bring a new order to it."""
+"""For each status, one path that leads a new order to it."""
 
 FINAL_CODES = frozenset(
     {
@@ -80,32 +80,32 @@ FINAL_CODES = frozenset(
         "messageIdReused",
     }
 )
-"""The rejections that settle a send; after the two others the same message id comes again."""
+"""The rejections that settle a send; after the two others it is retried with the same message id."""
 
 
 def other_role(role: str) -> str:
-    """The role on the other side of an order."""
+    """The role of the other party."""
     return "client" if role == "serviceman" else "serviceman"
 
 
 def fresh(prefix: str) -> str:
-    """An id that no other test has, so that all of them can share one relay."""
+    """Return an id that no other test has, so that all of them can share one relay."""
     return f"{prefix}-{uuid.uuid4().hex}"
 
 
 def order_status(name: str, order_id: str, **fields: Any) -> dict[str, Any]:
-    """An `orderStatus` as it travels; `fields` replace or add to what is in it."""
+    """Return an `orderStatus` as on the wire; `fields` replace or add to its fields."""
     return {
         "orderStatusAsString": name,
         "orderStatusAsInt": TABLE[name].number,
-        "message": WHISPER,
+        "message": SECRET_TEXT,
         "orderId": order_id,
         **fields,
     }
 
 
 def send_frame(name: str, order_id: str, *, message_id: str | None = None, **fields: Any) -> dict[str, Any]:
-    """A whole `send` frame, with a message id of its own unless one is given."""
+    """Return a whole `send` frame, with a new message id unless one is given."""
     return {
         "type": "send",
         "messageId": message_id or fresh("m"),

@@ -1,4 +1,4 @@
-"""What several tests of the relay need: submissions, a transport and a clock without a network, a client."""
+"""Shared by the tests of the relay: submissions, a ledger, a transport and a clock without I/O, a client."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def send_frame(
     receiver_id: str | None = None,
     message: str = "",
 ) -> str:
-    """The text of a `send`. PLACED goes to `SERVICEMAN` where nobody else is named."""
+    """The text of a `send`. PLACED goes to `SERVICEMAN` unless a receiver is given."""
     if receiver_id is None and status is StatusCode.PLACED:
         receiver_id = SERVICEMAN.user_id
     order_status = OrderStatus.of(status, order_id=order_id, message=message, receiver_id=receiver_id)
@@ -68,7 +68,7 @@ def send_frame(
 
 
 def client_frame(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
-    """A frame as a client sends it; its mask is of zeros, which changes nothing."""
+    """A frame as a client sends it; its mask is all zeros, which changes nothing."""
     first = (0x80 if fin else 0) | opcode
     length = len(payload)
     if length < 126:
@@ -81,7 +81,7 @@ def client_frame(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
 
 
 def handshake_request(target: str = "/order?userId=c-1&type=client", **headers: str) -> bytes:
-    """The bytes of a WebSocket handshake; a header given as the empty string is left out."""
+    """The bytes of a WebSocket handshake; an empty string removes a header."""
     fields = {
         "Host": "relay",
         "Upgrade": "websocket",
@@ -126,7 +126,7 @@ class LedgerHarness:
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -136,7 +136,7 @@ class Clock:
 
 
 class FakeTransport(asyncio.Transport):
-    """Collects what is written. What it is told to hold back counts as waiting to be written."""
+    """Collects what is written; `waiting` is the size of its write buffer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -190,12 +190,12 @@ class Peer:
         await self.connection.send(send_frame(*args, **kwargs))
 
     async def receive(self) -> dict[str, Any]:
-        """The next frame."""
+        """Read the next frame."""
         async with asyncio.timeout(10):
             return json.loads(await self.connection.recv())
 
     async def statuses(self, count: int) -> list[dict[str, Any]]:
-        """The next frames, which are statuses."""
+        """Read the next frames, which must be statuses."""
         frames = [await self.receive() for _ in range(count)]
         assert [frame["type"] for frame in frames] == ["status"] * count, frames
         return frames
@@ -203,7 +203,7 @@ class Peer:
 
 @asynccontextmanager
 async def joined(server: Server, user: User = CLIENT, query: str = "") -> AsyncIterator[Peer]:
-    """Connect a user, and take their welcome."""
+    """Connect a user, and read the welcome."""
     uri = f"{server.uri}?userId={user.user_id}&type={user.role}{query}"
     async with connect(uri, compression=None, proxy=None) as connection:
         peer = Peer(connection)

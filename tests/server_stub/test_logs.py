@@ -10,7 +10,7 @@ from server_stub.logs import configure_logs, relay_handler
 
 
 class Log:
-    """A logger of its own with the relay's handler, and the lines that it has written since the last time."""
+    """A separate logger with the relay's handler, and the lines that it has written since the last time."""
 
     def __init__(self) -> None:
         handler = relay_handler()
@@ -31,7 +31,7 @@ def log() -> Log:
     return Log()
 
 
-def test_a_record_is_one_line_whatever_was_said(log: Log) -> None:
+def test_a_record_is_one_line_whatever_its_message(log: Log) -> None:
     log.logger.warning("odd: %s", "a\r\nb\x1b[31m\u2028\u202e ü 😀")
     (line,) = log.lines()
     assert line.endswith(r" WARNING odd: a\r\nb\x1b[31m\u2028\u202e ü 😀")
@@ -47,7 +47,7 @@ def test_a_traceback_keeps_its_lines(log: Log) -> None:
     assert last == "ZeroDivisionError: no"
 
 
-def test_a_flood_of_one_kind_is_cut_and_counted(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flood_of_one_kind_is_throttled_and_counted(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(1000):
         log.logger.info("refused %d", number)
     log.logger.info("something else")
@@ -60,7 +60,7 @@ def test_a_flood_of_one_kind_is_cut_and_counted(log: Log, monkeypatch: pytest.Mo
     assert line.endswith(f"refused 1000 (and {1000 - logs.MAX_LINES} more like it a moment ago)")
 
 
-def test_what_is_said_over_connections_is_logged_at_no_level() -> None:
+def test_the_contents_of_frames_are_logged_at_no_level() -> None:
     configure_logs()
     assert not logging.getLogger("websockets.server").isEnabledFor(logging.DEBUG)
     assert not logging.getLogger("server_stub.websockets").isEnabledFor(logging.INFO)

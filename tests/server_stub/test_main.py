@@ -30,7 +30,7 @@ async def _start(*arguments: str, command: tuple[str, ...] = _MODULE, **environ:
 
 
 async def _run(*arguments: str, command: tuple[str, ...] = _MODULE, **environ: str) -> tuple[int, str, str]:
-    """The exit status, standard output and standard error of a relay that is not going to start."""
+    """The exit status, standard output and standard error of a relay that does not start."""
     process = await _start(*arguments, command=command, **environ)
     output, errors = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode is not None
@@ -38,7 +38,7 @@ async def _run(*arguments: str, command: tuple[str, ...] = _MODULE, **environ: s
 
 
 class Running:
-    """A relay process that listens."""
+    """A listening relay process."""
 
     def __init__(self, process: Process, uri: str) -> None:
         self.process = process
@@ -54,7 +54,7 @@ class Running:
 
     @asynccontextmanager
     async def joined_at_last(self, user_id: str, query: str) -> AsyncIterator[Peer]:
-        """The same, tried again until the relay has room."""
+        """The same, retried until the relay accepts it."""
         async with asyncio.timeout(10), AsyncExitStack() as stack:
             peer = None
             while peer is None:
@@ -63,7 +63,7 @@ class Running:
             yield peer
 
     async def end(self, number: signal.Signals) -> tuple[int, str, str]:
-        """Send a signal; the exit status, and what else was written to standard output and standard error."""
+        """Send a signal; return the exit status, and the rest of standard output and standard error."""
         self.process.send_signal(number)
         output, errors = await asyncio.wait_for(self.process.communicate(), 30)
         assert self.process.returncode is not None
@@ -92,7 +92,7 @@ def database(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("command", [_MODULE, _WITHOUT_UVLOOP], ids=["uvloop", "asyncio"])
-async def test_it_says_where_it_listens_and_ends_in_peace(
+async def test_the_process_says_where_it_listens_and_exits_cleanly(
     database: str, number: signal.Signals, command: tuple[str, ...]
 ) -> None:
     async with _running(database, command=command) as relay, relay.joined() as client:
@@ -106,14 +106,14 @@ async def test_it_says_where_it_listens_and_ends_in_peace(
         assert client.connection.close_code == 1001
 
 
-async def test_a_client_that_reads_nothing_does_not_keep_it_from_ending(database: str) -> None:
+async def test_a_client_that_reads_nothing_does_not_keep_it_from_exiting(database: str) -> None:
     async with _running(database, "--rate-limit", "0") as relay:
         host, port = relay.uri.removeprefix("ws://").partition("/")[0].split(":")
         reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
         writer.write(handshake_request("/order?userId=c-1&type=client"))
         await reader.readuntil(b"\r\n\r\n")
         async with relay.joined() as other:
-            for number in range(600):  # far more than the buffers between the two hold
+            for number in range(600):  # far more than the buffers in between hold
                 await other.send(f"m-{number}", order_id=f"o-{number}", message="x" * 4000)
                 await other.receive()
             began = asyncio.get_running_loop().time()
@@ -150,7 +150,7 @@ async def test_what_was_acknowledged_survives_a_kill(database: str) -> None:
         assert head - len(acknowledged) in (0, 1)
 
 
-async def test_out_of_files_those_who_are_connected_stay_and_the_log_stays_short(database: str) -> None:
+async def test_without_free_files_open_connections_stay_and_the_log_stays_short(database: str) -> None:
     async with _running(database, command=_OF_64_FILES) as relay, relay.joined() as client:
         host, port = relay.uri.removeprefix("ws://").partition("/")[0].split(":")
         crowd = [await asyncio.open_connection(host, int(port)) for _ in range(200)]
@@ -176,20 +176,22 @@ async def test_out_of_files_those_who_are_connected_stay_and_the_log_stays_short
         (["--database", "sqlite:////no/such/directory/orders.db"], 1, "there is no such directory"),
     ],
 )
-async def test_what_cannot_be_is_refused_in_one_line(arguments: list[str], status: int, named: str) -> None:
+async def test_an_invalid_setting_is_rejected_in_one_line(
+    arguments: list[str], status: int, named: str
+) -> None:
     code, output, errors = await _run("--port", "0", *arguments)
     assert (code, output) == (status, "")
     assert errors.count("\n") == 1
     assert named in errors
 
 
-async def test_a_setting_of_the_environment_is_taken(tmp_path: Path) -> None:
+async def test_a_setting_of_the_environment_is_used(tmp_path: Path) -> None:
     code, _output, errors = await _run(RELAY_PORT="0", RELAY_DATABASE=f"sqlite:///{tmp_path}/no/orders.db")
     assert code == 1
     assert "there is no such directory" in errors
 
 
-async def test_a_second_relay_on_the_same_file_or_port_is_refused(database: str, tmp_path: Path) -> None:
+async def test_a_second_relay_on_the_same_file_or_port_is_rejected(database: str, tmp_path: Path) -> None:
     async with _running(database) as relay:
         code, _output, errors = await _run("--port", "0", database)
         assert (code, errors.count("\n")) == (1, 1)

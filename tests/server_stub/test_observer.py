@@ -21,13 +21,15 @@ class Failing(Counting):
         raise ZeroDivisionError
 
 
-def test_both_observers_are_told() -> None:
+def test_both_observers_are_notified() -> None:
     own, other = Counting(), Counting()
     Observers(own, other).pushed(CLIENT, 7)
     assert own.pushes == other.pushes == [(CLIENT, 7)]
 
 
-def test_an_observer_that_fails_is_logged_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_exception_of_an_observer_is_logged_and_otherwise_ignored(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     own, other = Counting(), Failing()
     observers = Observers(own, other)
     observers.pushed(CLIENT, 7)
@@ -36,7 +38,7 @@ def test_an_observer_that_fails_is_logged_and_harms_nobody(caplog: pytest.LogCap
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_what_the_other_observer_does_not_override_costs_nothing() -> None:
+def test_hooks_that_are_not_overridden_cost_nothing() -> None:
     own = Counting()
     assert Observers(own, None).pushed == own.pushed
     assert Observers(own, RelayObserver()).pushed == own.pushed

@@ -37,7 +37,7 @@ async def relay(settings: Settings) -> AsyncIterator[Server]:
 
 
 async def _get(relay: Server, target: str) -> tuple[int, str]:
-    """The status and the body of an answer in plain HTTP."""
+    """The status and the body of a plain HTTP response."""
     host, port = relay.uri.removeprefix("ws://").partition("/")[0].split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(f"GET {target} HTTP/1.1\r\nHost: relay\r\n\r\n".encode())
@@ -55,7 +55,7 @@ async def _whole_order(*peers: Peer) -> None:
             assert frame["seq"] == number
 
 
-async def test_both_sides_of_an_order_see_the_same_statuses_in_the_same_order(relay: Server) -> None:
+async def test_both_parties_see_the_statuses_of_an_order_in_the_same_order(relay: Server) -> None:
     async with joined(relay, CLIENT) as client, joined(relay, SERVICEMAN) as serviceman:
         await _whole_order(client, serviceman)
     async with (
@@ -67,7 +67,7 @@ async def test_both_sides_of_an_order_see_the_same_statuses_in_the_same_order(re
         assert [frame["orderStatus"]["orderStatusAsInt"] for frame in seen] == [s for _, s in WHOLE_ORDER]
 
 
-async def test_each_connection_of_a_user_gets_the_feed_and_only_the_one_that_asks_an_answer(
+async def test_each_connection_of_a_user_gets_the_feed_and_only_the_sending_one_the_answer(
     relay: Server,
 ) -> None:
     async with joined(relay) as first, joined(relay) as second:
@@ -80,7 +80,7 @@ async def test_each_connection_of_a_user_gets_the_feed_and_only_the_one_that_ask
         assert (rejected["code"], rejected["messageId"]) == ("orderExists", "m-2")
 
 
-async def test_what_one_sends_without_waiting_is_applied_in_order(relay: Server) -> None:
+async def test_pipelined_sends_are_applied_in_order(relay: Server) -> None:
     async with joined(relay) as client:
         for number in range(100):
             await client.send(f"m-{number}", order_id=f"o-{number // 2}")
@@ -89,14 +89,14 @@ async def test_what_one_sends_without_waiting_is_applied_in_order(relay: Server)
     assert [frame["type"] for frame in answers] == ["status", "rejected"] * 50
 
 
-async def test_a_flow_of_another_project_is_taken(settings: Settings) -> None:
+async def test_a_custom_flow_is_used(settings: Settings) -> None:
     async with serve(settings, flow=OrderFlow(ORDER_FLOW.steps[:1])) as relay, joined(relay) as client:
         await client.send("m-1", StatusCode.CANCELLED)
         assert (await client.receive())["code"] == "unknownStatus"
 
 
 class Recording(RelayObserver):
-    """Writes down the name of what it is told, and to whom it happened."""
+    """Records the name of each hook that is called, and the user."""
 
     def __init__(self) -> None:
         self.events: list[tuple[Any, ...]] = []
@@ -120,7 +120,7 @@ class Recording(RelayObserver):
         self.events.append(("disconnected", user, close_code))
 
 
-async def test_an_observer_is_told_of_everything_in_order(settings: Settings) -> None:
+async def test_an_observer_is_notified_of_everything_in_order(settings: Settings) -> None:
     observer = Recording()
     async with serve(settings, observer=observer) as relay, joined(relay) as client:
         await client.send("m-1")
@@ -139,7 +139,7 @@ async def test_an_observer_is_told_of_everything_in_order(settings: Settings) ->
 
 
 class Failing(RelayObserver):
-    """Raises whatever it is told."""
+    """Raises in every hook."""
 
     def connected(self, user: User) -> None:
         raise ZeroDivisionError
@@ -160,7 +160,7 @@ class Failing(RelayObserver):
         raise ZeroDivisionError
 
 
-async def test_an_observer_that_always_fails_does_not_hurt_the_relay(
+async def test_an_observer_that_always_fails_does_not_affect_the_relay(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with (
@@ -200,7 +200,7 @@ async def test_without_prometheus_client_the_relay_runs_and_its_metrics_say_what
     assert (await _get(relay, "/healthz"))[0] == 200
 
 
-async def test_a_relay_whose_database_takes_no_write_lives_but_is_not_ready(
+async def test_a_relay_whose_database_takes_no_write_is_healthy_but_not_ready(
     relay: Server, tmp_path: Path
 ) -> None:
     other = sqlite3.connect(tmp_path / "orders.db", isolation_level=None)
@@ -216,7 +216,7 @@ async def test_a_relay_whose_database_takes_no_write_lives_but_is_not_ready(
         assert (await client.receive())["type"] == "status"
 
 
-async def test_a_feed_that_cannot_be_read_at_the_handshake_is_503(
+async def test_an_unreadable_feed_at_the_handshake_is_503(
     relay: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_args: object) -> int:
@@ -230,7 +230,7 @@ async def test_a_feed_that_cannot_be_read_at_the_handshake_is_503(
     assert caught.value.response.headers["Retry-After"] == "1"
 
 
-async def test_one_connection_too_many_is_503_until_another_has_gone(settings: Settings) -> None:
+async def test_one_connection_over_the_limit_is_503_until_another_has_closed(settings: Settings) -> None:
     async with serve(settings.model_copy(update={"max_connections": 1})) as relay:
         async with joined(relay, CLIENT):
             with pytest.raises(InvalidStatus) as caught:
@@ -242,7 +242,7 @@ async def test_one_connection_too_many_is_503_until_another_has_gone(settings: S
             pass
 
 
-async def test_transports_for_which_there_are_no_files_are_dropped(
+async def test_transports_over_the_file_limit_are_dropped(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(server, "capacity", lambda _max: Capacity(transports=1, websockets=1))
@@ -254,7 +254,7 @@ async def test_transports_for_which_there_are_no_files_are_dropped(
     assert "dropped a connection" in caplog.text
 
 
-# The end.
+# Shutdown.
 
 
 async def _close_code(peer: Peer) -> int:
@@ -264,7 +264,7 @@ async def _close_code(peer: Peer) -> int:
     return caught.value.rcvd.code
 
 
-async def test_closing_sends_1001_to_all_and_lets_go_of_the_port_and_the_database(settings: Settings) -> None:
+async def test_closing_sends_1001_to_all_and_releases_the_port_and_the_database(settings: Settings) -> None:
     async with serve(settings) as relay:
         port = int(relay.uri.partition("/order")[0].rpartition(":")[2])
         async with joined(relay, CLIENT) as client, joined(relay, SERVICEMAN) as serviceman:
@@ -311,7 +311,7 @@ async def _refusal(relay: Server) -> int:
     return caught.value.response.status_code
 
 
-async def test_what_is_being_committed_is_told_before_1001_and_newcomers_get_503_meanwhile(
+async def test_pending_commits_are_answered_before_1001_and_new_handshakes_get_503(
     settings: Settings, hanging: type[Hanging]
 ) -> None:
     async with serve(settings) as relay, joined(relay) as client:
@@ -331,7 +331,7 @@ async def test_what_is_being_committed_is_told_before_1001_and_newcomers_get_503
         await closing
 
 
-async def test_a_commit_that_hangs_and_a_client_that_does_not_read_hold_up_the_end_only_so_long(
+async def test_a_hanging_commit_and_a_client_that_does_not_read_delay_the_shutdown_only_so_long(
     settings: Settings,
     hanging: type[Hanging],
     monkeypatch: pytest.MonkeyPatch,
@@ -353,7 +353,7 @@ async def test_a_commit_that_hangs_and_a_client_that_does_not_read_hold_up_the_e
     assert "a COMMIT does not return" in caplog.text
 
 
-async def test_aborting_is_like_being_killed_and_another_relay_can_go_on_at_once(settings: Settings) -> None:
+async def test_an_abort_is_like_a_kill_and_another_relay_can_take_over_at_once(settings: Settings) -> None:
     observer = Recording()
     async with serve(settings, observer=observer) as relay:
         port = int(relay.uri.partition("/order")[0].rpartition(":")[2])
@@ -372,9 +372,7 @@ async def test_aborting_is_like_being_killed_and_another_relay_can_go_on_at_once
     assert observer.events[-1] == ("disconnected", CLIENT, 1006)
 
 
-async def test_after_an_abort_nothing_more_is_committed_than_already_was(
-    settings: Settings, hanging: type[Hanging]
-) -> None:
+async def test_nothing_is_committed_after_an_abort(settings: Settings, hanging: type[Hanging]) -> None:
     async with serve(settings) as relay, joined(relay) as client:
         await client.send("m-1")
         await hanging.begun.wait()
@@ -387,7 +385,7 @@ async def test_after_an_abort_nothing_more_is_committed_than_already_was(
         assert client.welcome["head"] <= 1
 
 
-async def test_a_relay_that_cannot_start_says_why_and_holds_nothing(
+async def test_a_relay_that_cannot_start_says_why_and_releases_everything(
     settings: Settings, tmp_path: Path
 ) -> None:
     foreign = tmp_path / "foreign.db"
@@ -412,7 +410,7 @@ async def test_a_relay_on_another_address_needs_insecure(settings: Settings) -> 
         assert relay.uri.startswith("ws://0.0.0.0:")
 
 
-async def test_a_relay_listens_on_ipv6_as_well(settings: Settings) -> None:
+async def test_a_relay_also_listens_on_ipv6(settings: Settings) -> None:
     async with serve(settings.model_copy(update={"host": "::1"})) as relay:
         assert relay.uri.startswith("ws://[::1]:")
         async with joined(relay) as client:

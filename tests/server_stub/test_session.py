@@ -71,7 +71,7 @@ class SessionHarness:
         return session
 
     def commit(self, count: int = 1) -> list[Entry]:
-        """Commit so many orders of the user, without telling the session."""
+        """Commit so many orders of the user, without notifying the session."""
         start = len(self.ledger.feed(CLIENT)) + 1
         submissions = [submission(CLIENT, f"m-{n}", order_id=f"o-{n}") for n in range(start, start + count)]
         outcomes = self.ledger.commit(*submissions)
@@ -103,7 +103,7 @@ async def _turns(count: int = 20) -> None:
         await asyncio.sleep(0)
 
 
-async def test_it_says_welcome_and_then_what_is_missing(harness: SessionHarness) -> None:
+async def test_a_session_sends_the_welcome_and_then_what_is_missing(harness: SessionHarness) -> None:
     harness.commit(5)
     session = harness.open(FeedStart(2, 5, resumed=True))
     assert harness.connection.frames[0] == {
@@ -121,7 +121,7 @@ async def test_it_says_welcome_and_then_what_is_missing(harness: SessionHarness)
     assert harness.here == []
 
 
-async def test_an_entry_that_is_the_next_is_pushed_and_an_old_one_is_not(harness: SessionHarness) -> None:
+async def test_the_next_entry_is_pushed_and_an_old_one_is_not(harness: SessionHarness) -> None:
     session = harness.open(FeedStart(0, 0, resumed=True))
     (entry,) = harness.commit()
     _offer(session, entry)
@@ -139,7 +139,7 @@ async def test_a_gap_is_filled_from_the_ledger(harness: SessionHarness) -> None:
     assert harness.seqs == [1, 2, 3, 4]
 
 
-async def test_one_who_does_not_read_gets_nothing_until_they_do(harness: SessionHarness) -> None:
+async def test_a_client_that_does_not_read_is_sent_nothing_until_it_does(harness: SessionHarness) -> None:
     session = harness.open(FeedStart(0, 0, resumed=True))
     harness.connection.is_writable = False
     for entry in harness.commit(3):
@@ -150,7 +150,7 @@ async def test_one_who_does_not_read_gets_nothing_until_they_do(harness: Session
     assert harness.seqs == [1, 2, 3]
 
 
-async def test_a_long_replay_stops_where_it_is_not_read_and_goes_on_from_there(
+async def test_a_long_replay_pauses_when_it_is_not_read_and_continues_from_there(
     harness: SessionHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session_module, "PAGE", 3)
@@ -171,7 +171,7 @@ async def test_a_long_replay_stops_where_it_is_not_read_and_goes_on_from_there(
     assert harness.seqs == list(range(1, 11))
 
 
-async def test_between_two_pages_others_have_their_turn_and_what_comes_meanwhile_is_in_order(
+async def test_other_connections_run_between_two_pages_and_new_entries_stay_in_order(
     harness: SessionHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session_module, "PAGE", 3)
@@ -186,7 +186,7 @@ async def test_between_two_pages_others_have_their_turn_and_what_comes_meanwhile
     assert harness.seqs == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
-async def test_a_repeated_send_is_answered_once_the_feed_has_passed_it(harness: SessionHarness) -> None:
+async def test_a_duplicate_send_is_answered_once_the_feed_has_passed_it(harness: SessionHarness) -> None:
     entries = harness.commit(3)
     session = harness.open(FeedStart(0, 3, resumed=True))
     session.received(send_frame("m-2", order_id="o-2"))
@@ -195,7 +195,7 @@ async def test_a_repeated_send_is_answered_once_the_feed_has_passed_it(harness: 
     assert harness.seqs == [1, 2, 3, 2]
 
 
-async def test_a_repeated_send_waits_for_a_feed_that_is_behind(harness: SessionHarness) -> None:
+async def test_the_answer_to_a_duplicate_waits_for_a_feed_that_is_behind(harness: SessionHarness) -> None:
     entries = harness.commit(3)
     harness.connection.capacity = 2  # the welcome, and one status
     session = harness.open(FeedStart(0, 3, resumed=True))
@@ -210,7 +210,7 @@ async def test_a_repeated_send_waits_for_a_feed_that_is_behind(harness: SessionH
     assert harness.seqs == [1, 1, 2, 2, 3, 3]
 
 
-async def test_a_feed_that_cannot_be_read_closes_the_connection(
+async def test_an_unreadable_feed_closes_the_connection(
     harness: SessionHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_args: object) -> list[Entry]:
@@ -222,7 +222,7 @@ async def test_a_feed_that_cannot_be_read_closes_the_connection(
     assert harness.connection.failed_with == 1011
 
 
-async def test_a_send_becomes_a_draft_with_what_the_rules_say_of_it(harness: SessionHarness) -> None:
+async def test_a_send_becomes_a_submission_with_the_result_of_the_rules(harness: SessionHarness) -> None:
     session = harness.open(FeedStart(0, 0, resumed=True))
     session.received(send_frame("m-1"))
     session.received(send_frame("m-2", receiver_id="c-1"))
@@ -246,7 +246,9 @@ async def test_a_frame_over_the_rate_is_rejected_and_malformed_stays_malformed(
     assert harness.rejections == [(None, "malformed"), ("m-3", "rateLimited"), ("m-4", "malformed")]
 
 
-async def test_the_20th_malformed_frame_is_answered_and_ends_the_connection(harness: SessionHarness) -> None:
+async def test_the_20th_malformed_frame_is_answered_and_closes_the_connection(
+    harness: SessionHarness,
+) -> None:
     session = harness.open(FeedStart(0, 0, resumed=True))
     for _ in range(19):
         session.received("{}")

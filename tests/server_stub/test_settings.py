@@ -5,7 +5,7 @@ import pytest
 from server_stub.settings import Settings
 
 
-def test_an_unknown_setting_is_refused() -> None:
+def test_an_unknown_setting_is_rejected() -> None:
     with pytest.raises(ValueError, match="prot"):
         Settings.model_validate({"prot": 1})
 

@@ -71,7 +71,7 @@ def test_unknown_fields_are_ignored() -> None:
         (_changed(type=["send"]), "type"),
     ],
 )
-def test_a_malformed_frame_is_refused_with_its_message_id_and_the_field(text: str, reason: str) -> None:
+def test_a_malformed_frame_is_rejected_with_its_message_id_and_the_field(text: str, reason: str) -> None:
     refused = _refused(text)
     assert refused.message_id == "m-1"
     assert refused.rejection.code is RejectionCode.MALFORMED
@@ -85,7 +85,7 @@ def test_names_in_snake_case_are_unknown_fields() -> None:
 
 
 @pytest.mark.parametrize("message_id", [None, 7, "", "m" * 65, "m\0"])
-def test_a_message_id_that_is_none_is_not_echoed(message_id: object) -> None:
+def test_an_invalid_message_id_is_not_echoed(message_id: object) -> None:
     refused = _refused(_changed(messageId=message_id))
     assert refused.message_id is None
     assert refused.rejection.code is RejectionCode.MALFORMED
@@ -100,13 +100,13 @@ def test_another_type_is_unknown_whatever_else_the_frame_holds() -> None:
     assert refused.rejection.code is RejectionCode.UNKNOWN_TYPE
 
 
-def test_a_key_named_twice_is_malformed_before_its_type_is_looked_at() -> None:
+def test_a_duplicate_key_is_malformed_before_the_type_is_checked() -> None:
     refused = _refused('{"type":"welcome","messageId":"m-9","a":1,"a":1}')
     assert refused.message_id == "m-9"
     assert refused.rejection.code is RejectionCode.MALFORMED
 
 
-def test_no_reason_repeats_what_was_said() -> None:
+def test_no_reason_repeats_the_content_of_a_frame() -> None:
     refused = _refused(_changed(message="secret" * 1000))
     assert "secret" not in refused.rejection.reason
 
@@ -127,7 +127,7 @@ def test_a_plain_send_is_read_without_suspicion() -> None:
         assert plain == read_any_frame(text)
 
 
-# Frames as pairs of a key and a value, spelt as JSON: those of a send, and what may be in their place.
+# Frames as pairs of a key and a value in JSON: those of a send, and what may replace them.
 STRINGS = [
     '"x"',
     '"c-1"',

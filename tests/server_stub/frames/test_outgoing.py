@@ -18,7 +18,7 @@ def _entry(message: str = "Kitchen tap drips", at: int = 1_795_341_672_345_678) 
     return Entry(CLIENT, SERVICEMAN, 18, 7, "o-1", "m-1", 1001, "PLACED", message, at)
 
 
-def test_a_status_is_written_as_the_protocol_has_it() -> None:
+def test_a_status_is_encoded_as_the_protocol_specifies() -> None:
     assert status_frame(18, status_without_seq(_entry())) == (
         b'{"type":"status","seq":18,"messageId":"m-1","at":"2026-11-22T10:01:12.345678Z",'
         b'"orderStatus":{"orderStatusAsString":"PLACED","orderStatusAsInt":1001,'
@@ -26,13 +26,13 @@ def test_a_status_is_written_as_the_protocol_has_it() -> None:
     )
 
 
-def test_a_whole_second_has_six_digits_behind_it_too() -> None:
+def test_a_whole_second_also_has_six_decimals() -> None:
     frame = json.loads(status_frame(1, status_without_seq(_entry(at=1_795_341_672_000_000))))
     assert frame["at"] == "2026-11-22T10:01:12.000000Z"
 
 
 @given(_TEXT)
-def test_the_client_reads_what_was_said(message: str) -> None:
+def test_the_client_parses_every_frame(message: str) -> None:
     text = status_frame(7, status_without_seq(_entry(message)))
     frame = StatusFrame.from_json(text)
     assert frame.seq == 7
@@ -59,7 +59,7 @@ def test_a_welcome_says_where_the_feed_starts() -> None:
     }
 
 
-def test_a_rejection_has_all_of_its_fields_even_where_they_are_null() -> None:
+def test_a_rejection_has_all_of_its_fields_even_if_they_are_null() -> None:
     rejection = Rejection(RejectionCode.UNKNOWN_ORDER, "order_id", "there is no order 😀")
     assert json.loads(rejected_frame(None, rejection)) == {
         "type": "rejected",

@@ -51,7 +51,7 @@ def test_reads_whatever_json_can_say_without_ambiguity(value: dict[str, object],
         pytest.param('{"a":' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply", id="lists"),
     ],
 )
-def test_refuses_and_says_why(text: str, reason: str) -> None:
+def test_invalid_json_is_rejected_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(JsonError, match=reason):
         read_object(text)
 
@@ -60,7 +60,7 @@ def test_an_escaped_pair_of_surrogates_is_one_character() -> None:
     assert read_object('{"a":"\\ud83d\\ude00"}') == {"a": "😀"}
 
 
-def test_an_escaped_backslash_before_a_u_is_no_escape_of_a_nul() -> None:
+def test_an_escaped_backslash_before_a_u_is_not_an_escaped_nul() -> None:
     assert read_object('{"a":"\\\\u0000"}') == {"a": "\\u0000"}
 
 
@@ -100,12 +100,12 @@ def test_salvages_the_message_id_of_a_frame_with_another_fault(text: str) -> Non
         pytest.param('{"messageId":"m-1","a":' * 100_000, id="nested"),
     ],
 )
-def test_salvages_nothing_that_is_not_plainly_the_message_id(text: str) -> None:
+def test_salvages_only_an_unambiguous_message_id(text: str) -> None:
     assert salvage_message_id(text) is None
 
 
 @given(st.text())
-def test_no_text_makes_it_fail_in_another_way(text: str) -> None:
+def test_every_other_text_is_a_json_error(text: str) -> None:
     salvage_message_id(text)
     with contextlib.suppress(JsonError):
         assert isinstance(read_object(text), dict)

@@ -39,7 +39,7 @@ def test_admits_a_user_with_what_they_have_of_their_feed() -> None:
     assert admission.response.status_code == 101
 
 
-def test_a_user_may_have_nothing_of_their_feed() -> None:
+def test_since_and_epoch_are_optional() -> None:
     admission = _admit()
     assert (admission.since, admission.epoch) == (None, None)
 
@@ -64,7 +64,7 @@ def test_a_user_may_have_nothing_of_their_feed() -> None:
         ("userId=c&type=client&since=" + "1" * 20, "since"),
     ],
 )
-def test_a_query_with_a_fault_is_400_with_a_reason(query: str, reason: str) -> None:
+def test_an_invalid_query_is_400_with_a_reason(query: str, reason: str) -> None:
     refusal = _refusal(query)
     assert refusal.status == 400
     assert reason in refusal.reason
@@ -86,13 +86,13 @@ def test_since_may_have_19_digits() -> None:
         ({"Sec_WebSocket_Version": "8"}, 400),
     ],
 )
-def test_a_broken_handshake_is_refused_before_anything_else(headers: dict[str, str], status: int) -> None:
+def test_an_invalid_handshake_is_rejected_before_anything_else(headers: dict[str, str], status: int) -> None:
     refusal = _refusal("nothing=1", closed="the relay shuts down", Origin="https://evil.example", **headers)
     assert refusal.status == status
     assert ("Upgrade" in refusal.headers) == (status == 426)
 
 
-def test_a_closed_relay_refuses_before_it_looks_at_the_origin_or_the_query() -> None:
+def test_a_closed_relay_rejects_before_it_checks_the_origin_or_the_query() -> None:
     refusal = _refusal("nothing=1", closed="the relay shuts down", Origin="https://evil.example")
     assert (refusal.status, refusal.reason) == (503, "the relay shuts down")
     assert refusal.headers["Retry-After"] == "1"
@@ -116,17 +116,17 @@ def test_an_origin_must_be_exactly_one_that_is_allowed(origin: str, status: int)
         assert _refusal("nothing=1", origins=origins, Origin=origin).status == 403
 
 
-def test_an_origin_is_refused_where_none_is_allowed_and_one_without_passes() -> None:
+def test_by_default_an_origin_is_rejected_and_a_request_without_one_passes() -> None:
     assert _refusal(Origin="https://app.example").status == 403
     assert _admit().response.status_code == 101
 
 
-def test_two_origins_make_a_broken_handshake() -> None:
+def test_two_origins_are_an_invalid_handshake() -> None:
     origin = "https://a.example"
     refusal = _refusal(origins=frozenset({origin}), Origin=f"{origin}\r\nOrigin: {origin}")
     assert refusal.status == 400
 
 
-def test_another_subprotocol_is_refused_after_the_query() -> None:
+def test_another_subprotocol_is_rejected_after_the_query() -> None:
     assert "userId" in _refusal("type=client", Sec_WebSocket_Protocol="chat").reason
     assert "order-status.v1" in _refusal(Sec_WebSocket_Protocol="chat, order-status.v2").reason

@@ -27,10 +27,10 @@ def test_a_user_is_an_id_and_a_role(user_id: str, role: ClientType) -> None:
         ({"userId": "c", "type": ""}, "type must be client or serviceman"),
     ],
 )
-def test_a_query_that_names_no_user_is_refused(query: dict[str, str], reason: str) -> None:
+def test_a_query_without_a_valid_user_is_rejected(query: dict[str, str], reason: str) -> None:
     with pytest.raises(IdentityError, match=reason):
         identify(query)
 
 
-def test_a_user_is_shown_without_characters_that_would_deceive() -> None:
+def test_a_user_is_shown_with_deceptive_characters_escaped() -> None:
     assert str(User("a\u202eb", ClientType.CLIENT)) == r"client 'a\u202eb'"

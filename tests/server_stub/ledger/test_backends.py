@@ -24,7 +24,7 @@ def test_a_database_that_cannot_be_opened_is_a_ledger_error(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "url", ["", "orders.db", "sqlite:///", "sqlite://orders.db", "redis://h/0", "SQLITE:///x"]
 )
-def test_a_url_of_no_database_is_refused_and_the_error_says_what_to_use(url: str) -> None:
+def test_an_invalid_url_is_rejected_with_what_to_use(url: str) -> None:
     with pytest.raises(ValueError, match=r"; use sqlite:///relative\.db or sqlite:////absolute\.db$"):
         check_url(url)
 

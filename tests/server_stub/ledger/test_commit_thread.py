@@ -30,7 +30,7 @@ async def test_jobs_run_one_after_the_other_in_another_thread_and_are_reported_i
     assert thread.stop(10)
 
 
-async def test_what_a_job_raises_is_reported_and_the_next_one_runs() -> None:
+async def test_the_exception_of_a_job_is_reported_and_the_next_one_runs() -> None:
     thread = CommitThread(asyncio.get_running_loop())
     problems: asyncio.Queue[Exception | None] = asyncio.Queue()
     thread.run(lambda: (_ for _ in ()).throw(ValueError("no")), problems.put_nowait)
@@ -50,7 +50,7 @@ async def test_stopping_waits_for_a_job_no_longer_than_it_is_told() -> None:
     assert thread.stop(10)
 
 
-def test_a_job_that_ends_after_its_loop_was_closed_does_not_keep_the_next_from_running() -> None:
+def test_a_job_that_ends_after_its_loop_was_closed_does_not_block_the_next() -> None:
     loop = asyncio.new_event_loop()
     thread = CommitThread(loop)
     gate = threading.Event()
@@ -63,7 +63,7 @@ def test_a_job_that_ends_after_its_loop_was_closed_does_not_keep_the_next_from_r
     assert ran == ["next"]
 
 
-async def test_a_job_that_hangs_does_not_keep_the_process_from_ending() -> None:
+async def test_a_hanging_job_does_not_keep_the_process_from_exiting() -> None:
     thread = CommitThread(asyncio.get_running_loop())
     gate = threading.Event()
     running = threading.Event()

@@ -82,7 +82,7 @@ class WriterHarness:
 
     @property
     def messages(self) -> list[str]:
-        """What the client's feed holds."""
+        """The message ids in the client's feed."""
         return [entry.message_id for entry in self.store.feeds.page(CLIENT, 0, 100)]
 
 
@@ -100,7 +100,9 @@ STARTED = submission(CLIENT, "started", StatusCode.STARTED)
 UNAVAILABLE = RejectionCode.UNAVAILABLE
 
 
-async def test_what_comes_together_is_committed_together_and_told_in_order(harness: WriterHarness) -> None:
+async def test_submissions_that_arrive_together_are_committed_together_and_answered_in_order(
+    harness: WriterHarness,
+) -> None:
     harness.submit(PLACED, submission(CLIENT, "again"), ACCEPTED, PLACED)
     told = await harness.until_told(4)
     entry = harness.store.feeds.page(CLIENT, 0, 1)[0]
@@ -109,7 +111,7 @@ async def test_what_comes_together_is_committed_together_and_told_in_order(harne
     assert harness.batches == [(4, False)]
 
 
-async def test_what_still_comes_in_the_next_turns_of_the_loop_goes_along(harness: WriterHarness) -> None:
+async def test_submissions_of_the_next_iterations_of_the_loop_join_the_batch(harness: WriterHarness) -> None:
     loop = asyncio.get_running_loop()
     harness.submit(PLACED)
     loop.call_soon(loop.call_soon, harness.submit, ACCEPTED)
@@ -118,7 +120,7 @@ async def test_what_still_comes_in_the_next_turns_of_the_loop_goes_along(harness
     assert harness.store.commits == 1
 
 
-async def test_nobody_is_told_before_the_commit_returns_and_what_comes_meanwhile_is_the_next_batch(
+async def test_no_outcome_is_delivered_before_the_commit_returns_and_new_submissions_are_the_next_batch(
     harness: WriterHarness,
 ) -> None:
     harness.store.gate.clear()
@@ -134,7 +136,7 @@ async def test_nobody_is_told_before_the_commit_returns_and_what_comes_meanwhile
     assert harness.batches == [(1, False), (2, False)]
 
 
-async def test_a_batch_has_a_limit_and_the_rest_follows_in_order(
+async def test_a_batch_is_limited_and_the_rest_follows_in_order(
     harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "MAX_BATCH", 2)
@@ -144,7 +146,7 @@ async def test_a_batch_has_a_limit_and_the_rest_follows_in_order(
     assert [size for size, _failed in harness.batches] == [2, 2, 1]
 
 
-async def test_a_commit_that_fails_leaves_everyone_of_its_batch_unavailable_and_nothing_behind(
+async def test_a_failed_commit_rejects_its_whole_batch_as_unavailable_and_leaves_nothing_behind(
     harness: WriterHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     harness.store.problems = [LedgerError("disk I/O error")]
@@ -158,7 +160,7 @@ async def test_a_commit_that_fails_leaves_everyone_of_its_batch_unavailable_and_
     assert [entry.receiver_seq for entry in harness.store.feeds.page(CLIENT, 0, 1)] == [1]
 
 
-async def test_what_was_built_on_a_batch_that_fails_is_judged_without_it(harness: WriterHarness) -> None:
+async def test_submissions_after_a_failed_batch_are_decided_without_it(harness: WriterHarness) -> None:
     harness.store.gate.clear()
     harness.store.problems = [LedgerError("disk I/O error")]
     harness.submit(PLACED)
@@ -169,7 +171,7 @@ async def test_what_was_built_on_a_batch_that_fails_is_judged_without_it(harness
     assert told == [("placed", UNAVAILABLE), ("accepted", RejectionCode.UNKNOWN_ORDER), "placed"]
 
 
-async def test_a_mistake_in_the_program_is_logged_with_its_traceback_and_the_next_batch_goes_on(
+async def test_a_bug_is_logged_with_its_traceback_and_the_next_batch_is_committed(
     harness: WriterHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     harness.store.problems = [ZeroDivisionError()]
@@ -192,7 +194,7 @@ async def test_a_send_that_is_still_in_flight_counts_as_known(harness: WriterHar
     assert harness.messages == ["placed"]
 
 
-async def test_a_commit_that_hangs_is_unavailable_in_time_and_may_still_land(
+async def test_a_hanging_commit_is_unavailable_in_time_and_may_still_land(
     harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "COMMIT_TIMEOUT", 0.05)
@@ -212,7 +214,7 @@ async def test_a_commit_that_hangs_is_unavailable_in_time_and_may_still_land(
     assert harness.messages == ["placed"]
 
 
-async def test_one_who_waits_less_long_is_not_given_up_with_the_others(
+async def test_each_submission_times_out_after_its_own_wait(
     harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "COMMIT_TIMEOUT", 0.2)
@@ -225,7 +227,7 @@ async def test_one_who_waits_less_long_is_not_given_up_with_the_others(
     assert (await harness.until_told(3))[1:] == ["placed", "accepted"]
 
 
-async def test_those_of_one_batch_are_given_up_each_in_their_own_time(
+async def test_each_submission_of_a_batch_times_out_after_its_own_wait(
     harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "COMMIT_TIMEOUT", 0.3)
@@ -244,7 +246,7 @@ async def test_those_of_one_batch_are_given_up_each_in_their_own_time(
     assert (await harness.until_told(5))[3:] == ["placed", "accepted"]
 
 
-async def test_whoever_comes_when_too_many_wait_is_unavailable_at_once(
+async def test_a_submission_over_the_queue_limit_is_unavailable_at_once(
     harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "MAX_WAITING", 1)
@@ -272,7 +274,7 @@ async def test_a_probe_says_whether_a_write_goes_through(
     assert await harness.writer.probe()
 
 
-async def test_draining_finishes_what_has_come_and_takes_nothing_more(harness: WriterHarness) -> None:
+async def test_draining_commits_what_is_queued_and_rejects_new_submissions(harness: WriterHarness) -> None:
     harness.store.gate.clear()
     harness.submit(PLACED)
     await harness.until(lambda: harness.store.commits == 1)
@@ -286,7 +288,7 @@ async def test_draining_finishes_what_has_come_and_takes_nothing_more(harness: W
     assert await harness.until_told(3) == [("started", UNAVAILABLE), "placed", "accepted"]
 
 
-async def test_draining_when_nothing_waits_returns_at_once(harness: WriterHarness) -> None:
+async def test_draining_an_empty_queue_returns_at_once(harness: WriterHarness) -> None:
     await harness.writer.drain()
     await harness.writer.drain()
 
@@ -310,7 +312,7 @@ async def test_after_a_stop_no_outcome_is_delivered_and_nothing_is_committed(
     assert harness.store.commits == 1
 
 
-async def test_recent_entries_are_sorted_in_between_two_batches(
+async def test_entries_are_compacted_between_two_batches(
     harness: WriterHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     compactions: list[str] = []
@@ -334,7 +336,7 @@ async def test_recent_entries_are_sorted_in_between_two_batches(
     assert harness.store.maintenance() is None
 
 
-async def test_one_who_fails_when_told_keeps_nobody_else_from_being_told(
+async def test_a_failing_reply_does_not_keep_other_outcomes_from_being_delivered(
     harness: WriterHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(_submission: Submission, _outcome: Outcome) -> None:

@@ -56,7 +56,7 @@ def test_a_whole_order_reaches_both_feeds_with_the_numbers_of_each(ledger: Ledge
     assert [entry.seq(SERVICEMAN) for entry in ledger.feed(SERVICEMAN, 0, 100)] == list(range(1, 9))
 
 
-def test_nothing_can_be_read_before_it_is_settled(ledger: LedgerHarness) -> None:
+def test_nothing_can_be_read_before_after_commit(ledger: LedgerHarness) -> None:
     ledger.stage(submission(CLIENT, "m-1"))
     assert ledger.feed(CLIENT, 0, 100) == []
     ledger.store.commit()
@@ -80,7 +80,7 @@ def test_a_batch_that_is_rolled_back_leaves_no_trace(ledger: LedgerHarness) -> N
     assert ledger.commit(*again) == first
 
 
-def test_within_a_batch_each_draft_is_judged_after_the_one_before_it(ledger: LedgerHarness) -> None:
+def test_each_submission_of_a_batch_sees_the_outcome_of_those_before_it(ledger: LedgerHarness) -> None:
     placed = submission(CLIENT, "m-1")
     outcomes = ledger.commit(
         placed,
@@ -123,7 +123,7 @@ def test_a_message_id_belongs_to_one_user(ledger: LedgerHarness) -> None:
         (submission(SERVICEMAN, "m-2", StatusCode.ORDER_CHANGED, message="On my way"), False),
     ],
 )
-def test_a_status_is_the_same_if_it_says_the_same_once_it_is_filled_in(
+def test_a_status_is_a_duplicate_if_it_matches_once_its_gaps_are_filled_in(
     ledger: LedgerHarness, again: Submission, is_same: bool
 ) -> None:
     _, entry = ledger.commit(
@@ -165,7 +165,7 @@ def test_a_rejection_names_the_status_of_an_order_only_to_its_parties(
     ]
 
 
-def test_a_feed_starts_where_the_query_says_if_the_ledger_can_go_on_from_there(ledger: LedgerHarness) -> None:
+def test_a_feed_starts_at_since_if_the_ledger_can_resume_from_there(ledger: LedgerHarness) -> None:
     ledger.commit(*[submission(user, f"m-{status}", status) for user, status in WHOLE_ORDER])
     epoch = ledger.feeds.epoch
     assert ledger.open_feed(CLIENT, 5, epoch) == FeedStart(5, 8, resumed=True)
@@ -210,7 +210,7 @@ def test_a_store_that_fails_midway_leaves_nothing_staged(
     assert ledger.commit(submission(CLIENT, "m-1"))[0] == ledger.feed(CLIENT, 0, 1)[0]
 
 
-# Any history at all, against a model that fits in a few lines.
+# Any history, against a model that fits in a few lines.
 
 USERS = [
     User(user_id, role)
@@ -230,7 +230,7 @@ SUBMISSIONS = st.builds(
 
 @dataclass
 class Model:
-    """What the ledger must hold, in the plainest terms."""
+    """What the ledger must contain, in the simplest form."""
 
     entries: list[Entry] = field(default_factory=list[Entry])
 

@@ -41,7 +41,7 @@ def test_control_frames_between_fragments_change_nothing() -> None:
     assert _texts(first, Frame(Opcode.PING, b"x"), Frame(Opcode.PONG, b"y"), second) == ["ab"]
 
 
-def test_one_message_leaves_nothing_for_the_next() -> None:
+def test_the_size_of_one_message_does_not_count_for_the_next() -> None:
     assert _texts(*_fragments(b"a", b"b"), *_fragments(b"c", b"d"), Frame(Opcode.TEXT, b"e")) == [
         "ab",
         "cd",
@@ -49,12 +49,12 @@ def test_one_message_leaves_nothing_for_the_next() -> None:
     ]
 
 
-def test_as_many_fragments_as_allowed_and_not_one_more() -> None:
+def test_the_maximum_of_fragments_is_accepted_and_one_more_is_not() -> None:
     assert _texts(*_fragments(*[b"x"] * MAX_FRAGMENTS)) == ["x" * MAX_FRAGMENTS]
     assert _problem(*_fragments(*[b""] * (MAX_FRAGMENTS + 1))) == CloseCode.MESSAGE_TOO_BIG
 
 
-def test_as_many_bytes_as_allowed_and_not_one_more() -> None:
+def test_the_maximum_of_bytes_is_accepted_and_one_more_is_not() -> None:
     half = b"x" * (MAX_FRAME_SIZE // 2)
     assert _texts(Frame(Opcode.TEXT, half + half)) == ["x" * MAX_FRAME_SIZE]
     assert _texts(*_fragments(half, half)) == ["x" * MAX_FRAME_SIZE]
@@ -62,17 +62,17 @@ def test_as_many_bytes_as_allowed_and_not_one_more() -> None:
     assert _problem(*_fragments(half, half, b"x")) == CloseCode.MESSAGE_TOO_BIG
 
 
-def test_too_many_bytes_are_noticed_before_the_last_fragment() -> None:
+def test_too_many_bytes_are_detected_before_the_last_fragment() -> None:
     first, second, _last = _fragments(b"x" * MAX_FRAME_SIZE, b"x", b"")
     assert _problem(first, second) == CloseCode.MESSAGE_TOO_BIG
 
 
 @pytest.mark.parametrize("frame", [Frame(Opcode.BINARY, b"{}"), Frame(Opcode.BINARY, b"", fin=False)])
-def test_a_binary_frame_is_refused(frame: Frame) -> None:
+def test_a_binary_frame_is_rejected(frame: Frame) -> None:
     assert _problem(frame) == CloseCode.UNSUPPORTED_DATA
 
 
 @pytest.mark.parametrize("data", [b"\xff", b"\xc3", b"\xed\xa0\x80", b"a\xc0\x80"])
-def test_what_is_no_utf_8_is_refused(data: bytes) -> None:
+def test_invalid_utf_8_is_rejected(data: bytes) -> None:
     assert _problem(Frame(Opcode.TEXT, data)) == CloseCode.INVALID_DATA
     assert _problem(*_fragments(data, b"")) == CloseCode.INVALID_DATA

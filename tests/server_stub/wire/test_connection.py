@@ -90,7 +90,7 @@ class Side:
         return [(frame.opcode, bytes(frame.data)) for frame in frames if isinstance(frame, Frame)]
 
     def close_code(self) -> int:
-        """Of the close frame that was written, which is the last."""
+        """The close code that was written, in the last frame."""
         opcode, data = self.written()[-1]
         assert opcode is Opcode.CLOSE
         return int.from_bytes(data[:2], "big")
@@ -102,7 +102,7 @@ class Side:
             self.timers.advance()
 
     def fill(self, size: int = 200_000) -> None:
-        """Let the transport have so much waiting that it asks for a pause."""
+        """Fill the write buffer so far that the transport pauses."""
         self.transport.waiting = size
         self.connection.pause_writing()
 
@@ -114,25 +114,25 @@ class Side:
 @pytest.fixture
 def side(caplog: pytest.LogCaptureFixture) -> Iterator[Side]:
     yield Side()
-    assert caplog.text == ""  # a deadline that fails is only logged
+    assert caplog.text == ""  # an exception of a deadline is only logged
 
 
 # The request.
 
 
-def test_a_request_that_is_accepted_opens_the_connection(side: Side) -> None:
+def test_an_accepted_request_opens_the_connection(side: Side) -> None:
     side.open()
     assert side.requests[0].path == "/order?userId=c-1&type=client"
     assert side.events == ["connected", "opened"]
     assert side.connection.is_writable
 
 
-def test_frames_that_come_with_the_request_are_handled_after_the_answer(side: Side) -> None:
+def test_frames_that_arrive_with_the_request_are_handled_after_the_response(side: Side) -> None:
     side.open(client_frame(TEXT, b"early"))
     assert side.events == ["connected", "opened", "early"]
 
 
-def test_an_answer_in_plain_http_ends_the_connection(side: Side) -> None:
+def test_a_plain_http_response_ends_the_connection(side: Side) -> None:
     side.answers_at_once = False
     side.connection.data_received(handshake_request())
     side.connection.respond(unavailable("soon").response)
@@ -142,7 +142,7 @@ def test_an_answer_in_plain_http_ends_the_connection(side: Side) -> None:
     assert side.transport.is_aborted
 
 
-def test_while_the_answer_is_awaited_nothing_more_is_read(side: Side) -> None:
+def test_nothing_is_read_until_the_request_is_answered(side: Side) -> None:
     side.answers_at_once = False
     side.connection.data_received(handshake_request())
     assert not side.transport.is_reading_now
@@ -150,7 +150,7 @@ def test_while_the_answer_is_awaited_nothing_more_is_read(side: Side) -> None:
     assert side.transport.is_reading_now
 
 
-def test_an_answer_that_comes_too_late_goes_nowhere(side: Side) -> None:
+def test_a_response_that_comes_too_late_is_dropped(side: Side) -> None:
     side.answers_at_once = False
     side.connection.data_received(handshake_request())
     side.connection.connection_lost(None)
@@ -160,7 +160,7 @@ def test_an_answer_that_comes_too_late_goes_nowhere(side: Side) -> None:
     assert side.events == ["connected", "disconnected"]
 
 
-def test_what_is_sent_after_an_answer_in_plain_http_is_ignored(side: Side) -> None:
+def test_what_is_received_after_a_plain_http_response_is_ignored(side: Side) -> None:
     side.answers_at_once = False
     side.connection.data_received(handshake_request())
     side.connection.respond(unavailable("soon").response)
@@ -172,7 +172,7 @@ def test_what_is_sent_after_an_answer_in_plain_http_is_ignored(side: Side) -> No
     assert side.events == ["connected", "disconnected"]
 
 
-def test_an_unreadable_request_is_answered(side: Side) -> None:
+def test_a_malformed_request_is_answered(side: Side) -> None:
     side.connection.data_received(b"hello\r\n")
     assert side.transport.take().startswith(b"HTTP/1.1 400 ")
     assert side.transport.has_written_eof
@@ -181,7 +181,7 @@ def test_an_unreadable_request_is_answered(side: Side) -> None:
     assert side.transport.is_aborted
 
 
-def test_a_request_must_come_in_time_even_if_it_trickles(side: Side) -> None:
+def test_a_request_must_be_complete_in_time_even_if_it_trickles(side: Side) -> None:
     for byte in handshake_request()[:30]:
         side.connection.data_received(bytes([byte]))
         side.wait(HANDSHAKE_TIMEOUT / 30)
@@ -192,7 +192,7 @@ def test_a_request_must_come_in_time_even_if_it_trickles(side: Side) -> None:
 # Messages.
 
 
-def test_texts_reach_the_guest_in_order_fragmented_or_not(side: Side) -> None:
+def test_messages_reach_the_handler_in_order_fragmented_or_not(side: Side) -> None:
     side.open()
     side.receive(client_frame(TEXT, b"a"), client_frame(TEXT, b"b", fin=False))
     side.receive(client_frame(PING, b"x"), client_frame(0x0, b"c"), client_frame(TEXT, b"d"))
@@ -231,14 +231,14 @@ def test_a_violation_closes_the_connection_and_what_follows_is_ignored(
     assert side.events[2:] == [code, "disconnected"]
 
 
-def test_what_follows_a_violation_in_the_same_packet_is_ignored_too(side: Side) -> None:
+def test_what_follows_a_violation_in_the_same_packet_is_also_ignored(side: Side) -> None:
     side.open()
     side.receive(client_frame(TEXT, b"a"), client_frame(BINARY, b"{}"), client_frame(TEXT, b"ignored"))
     assert side.events[2:] == ["a"]
     assert side.close_code() == 1003
 
 
-def test_what_came_before_the_close_frame_of_the_client_counts(side: Side) -> None:
+def test_frames_before_the_close_frame_of_the_client_are_handled(side: Side) -> None:
     side.open()
     side.receive(client_frame(TEXT, b"last"), client_frame(CLOSE, struct.pack("!H", 1000)))
     assert side.events[2:] == ["last"]
@@ -249,7 +249,7 @@ def test_what_came_before_the_close_frame_of_the_client_counts(side: Side) -> No
     assert side.events[3:] == [1000, "disconnected"]
 
 
-def test_what_is_sent_to_a_closed_connection_goes_nowhere(side: Side) -> None:
+def test_what_is_sent_to_a_closed_connection_is_dropped(side: Side) -> None:
     side.open()
     side.connection.fail(1008, "enough")
     side.transport.take()
@@ -264,7 +264,7 @@ def test_closing_waits_for_the_client_and_then_aborts(side: Side) -> None:
     side.connection.close(1001, "the relay shuts down")
     assert side.close_code() == 1001
     assert not side.transport.has_written_eof
-    for _ in range(4):  # a client that goes on as if nothing had happened
+    for _ in range(4):  # a client that continues as if nothing had happened
         side.wait(CLOSE_TIMEOUT / 5)
         side.receive(client_frame(PING, b"x"), client_frame(TEXT, b"ignored"))
     assert not side.transport.is_aborted
@@ -282,7 +282,7 @@ def test_a_connection_that_ends_without_a_close_frame_has_code_1006(side: Side) 
 
 
 @pytest.mark.parametrize("waiting", [0, 200_000])
-def test_one_who_ends_without_a_word_is_gone_in_time_whatever_waits_to_be_written(
+def test_a_client_that_leaves_without_a_close_frame_is_dropped_in_time_whatever_is_buffered(
     side: Side, waiting: int
 ) -> None:
     side.open()
@@ -312,7 +312,7 @@ def test_a_connection_is_pinged_again_and_again_as_long_as_it_answers(side: Side
     assert not side.transport.is_aborted
 
 
-def test_one_who_does_not_answer_a_ping_is_dropped(side: Side) -> None:
+def test_a_client_that_does_not_answer_a_ping_is_disconnected(side: Side) -> None:
     side.open()
     side.wait(PING_INTERVAL + SLOT)
     assert side.written() == [(Opcode.PING, b"")]
@@ -323,7 +323,7 @@ def test_one_who_does_not_answer_a_ping_is_dropped(side: Side) -> None:
     assert side.transport.is_aborted
 
 
-def test_one_who_does_not_read_is_not_read_from_and_what_had_come_waits(side: Side) -> None:
+def test_a_client_that_does_not_read_is_not_read_from_and_received_frames_wait(side: Side) -> None:
     side.open()
     side.fill()
     assert not side.transport.is_reading_now
@@ -335,7 +335,7 @@ def test_one_who_does_not_read_is_not_read_from_and_what_had_come_waits(side: Si
     assert side.events[2:] == ["a", "b", "drained"]
 
 
-def test_a_pause_in_the_midst_of_what_has_come_keeps_the_rest_in_order(side: Side) -> None:
+def test_a_pause_between_received_frames_keeps_the_rest_in_order(side: Side) -> None:
     class Answering(Side):
         def received(self, text: str) -> None:
             super().received(text)
@@ -351,7 +351,7 @@ def test_a_pause_in_the_midst_of_what_has_come_keeps_the_rest_in_order(side: Sid
     assert side.events[2:] == ["a", "b", "c"]
 
 
-def test_a_full_buffer_of_which_nothing_drains_is_given_up(side: Side) -> None:
+def test_a_connection_whose_full_buffer_does_not_drain_is_closed(side: Side) -> None:
     side.open()
     side.fill()
     side.wait(STALL_TIMEOUT + SLOT)
@@ -362,7 +362,7 @@ def test_a_full_buffer_of_which_nothing_drains_is_given_up(side: Side) -> None:
     assert 4000 in side.events
 
 
-def test_a_full_buffer_that_drains_slowly_is_not_given_up(side: Side) -> None:
+def test_a_connection_whose_full_buffer_drains_slowly_stays_open(side: Side) -> None:
     side.open()
     side.fill(200_000)
     for _ in range(20):
@@ -373,9 +373,9 @@ def test_a_full_buffer_that_drains_slowly_is_not_given_up(side: Side) -> None:
     assert side.connection.is_writable
 
 
-def test_a_ping_that_stands_behind_what_is_slowly_read_is_given_more_time(side: Side) -> None:
+def test_a_ping_queued_behind_slowly_read_data_gets_more_time(side: Side) -> None:
     side.open()
-    side.transport.waiting = 100_000  # not so much that the transport would ask for a pause
+    side.transport.waiting = 100_000  # not so much that the transport would pause
     side.wait(PING_INTERVAL + SLOT)
     assert side.written() == [(Opcode.PING, b"")]
     for waiting in (50_000, 0):
@@ -386,7 +386,7 @@ def test_a_ping_that_stands_behind_what_is_slowly_read_is_given_more_time(side: 
     assert side.close_code() == 1011
 
 
-def test_a_full_buffer_that_stops_draining_is_given_up(side: Side) -> None:
+def test_a_connection_whose_full_buffer_stops_draining_is_closed(side: Side) -> None:
     side.open()
     side.fill(200_000)
     side.transport.waiting -= 1000
@@ -396,7 +396,7 @@ def test_a_full_buffer_that_stops_draining_is_given_up(side: Side) -> None:
     assert side.close_code() == 4000
 
 
-def test_a_ping_that_stood_behind_a_full_buffer_gets_its_time_when_that_has_drained(side: Side) -> None:
+def test_the_deadline_of_a_ping_behind_a_full_buffer_starts_when_that_has_drained(side: Side) -> None:
     side.open()
     side.wait(PING_INTERVAL + SLOT)
     assert side.written() == [(Opcode.PING, b"")]
@@ -412,7 +412,7 @@ def test_a_ping_that_stood_behind_a_full_buffer_gets_its_time_when_that_has_drai
     assert side.connection.is_writable
 
 
-def test_more_than_the_write_buffer_holds_is_given_up_at_once(side: Side) -> None:
+def test_a_connection_over_the_write_buffer_limit_is_closed_at_once(side: Side) -> None:
     side.open()
     side.fill(MAX_WRITE_BUFFER)
     side.connection.send(b"x")
@@ -422,7 +422,7 @@ def test_more_than_the_write_buffer_holds_is_given_up_at_once(side: Side) -> Non
     assert side.close_code() == 4000
 
 
-def test_a_connection_that_is_gone_has_no_deadline(side: Side) -> None:
+def test_a_closed_connection_has_no_deadline(side: Side) -> None:
     side.open()
     side.connection.connection_lost(None)
     assert side.connection.slot is None

@@ -38,9 +38,7 @@ def wheel(clock: Clock) -> TimerWheel:
     return TimerWheel(clock)
 
 
-def test_a_deadline_is_met_once_and_never_early_and_at_most_a_turn_late(
-    clock: Clock, wheel: TimerWheel
-) -> None:
+def test_a_deadline_fires_once_never_early_and_at_most_a_slot_late(clock: Clock, wheel: TimerWheel) -> None:
     someone = Someone()
     at = clock.seconds + 10.1
     wheel.set(someone, at)
@@ -49,7 +47,7 @@ def test_a_deadline_is_met_once_and_never_early_and_at_most_a_turn_late(
     assert at <= someone.called_at[0] <= at + SLOT
 
 
-def test_a_deadline_that_is_set_again_takes_the_place_of_the_first(clock: Clock, wheel: TimerWheel) -> None:
+def test_a_deadline_that_is_set_again_replaces_the_first(clock: Clock, wheel: TimerWheel) -> None:
     earlier, later = Someone(), Someone()
     wheel.set(earlier, clock.seconds + 10)
     wheel.set(earlier, clock.seconds + 1)
@@ -61,7 +59,7 @@ def test_a_deadline_that_is_set_again_takes_the_place_of_the_first(clock: Clock,
     assert (len(earlier.called_at), len(later.called_at)) == (1, 1)
 
 
-def test_a_deadline_that_is_cancelled_never_comes(clock: Clock, wheel: TimerWheel) -> None:
+def test_a_cancelled_deadline_never_fires(clock: Clock, wheel: TimerWheel) -> None:
     someone = Someone()
     wheel.set(someone, clock.seconds + 1)
     wheel.cancel(someone)
@@ -71,14 +69,14 @@ def test_a_deadline_that_is_cancelled_never_comes(clock: Clock, wheel: TimerWhee
     assert someone.slot is None
 
 
-def test_a_deadline_in_the_past_comes_with_the_next_slot(clock: Clock, wheel: TimerWheel) -> None:
+def test_a_deadline_in_the_past_fires_with_the_next_slot(clock: Clock, wheel: TimerWheel) -> None:
     someone = Someone()
     wheel.set(someone, clock.seconds - 100)
     _pass(clock, wheel, 2 * SLOT)
     assert len(someone.called_at) == 1
 
 
-def test_after_a_long_stop_all_who_were_due_are_called_in_order(clock: Clock, wheel: TimerWheel) -> None:
+def test_after_a_long_stop_all_overdue_items_are_called_in_order(clock: Clock, wheel: TimerWheel) -> None:
     order: list[str] = []
 
     class Named(Someone):
@@ -96,7 +94,7 @@ def test_after_a_long_stop_all_who_were_due_are_called_in_order(clock: Clock, wh
     assert order == ["first", "second", "third"]
 
 
-def test_one_who_fails_does_not_keep_the_others_from_being_called(
+def test_an_item_that_fails_does_not_keep_the_others_from_being_called(
     clock: Clock, wheel: TimerWheel, caplog: pytest.LogCaptureFixture
 ) -> None:
     people = [Someone(), Someone(ZeroDivisionError()), Someone()]
@@ -108,7 +106,7 @@ def test_one_who_fails_does_not_keep_the_others_from_being_called(
     assert "a deadline failed" in caplog.text
 
 
-async def test_it_advances_by_itself_until_it_is_stopped() -> None:
+async def test_the_wheel_advances_until_it_is_stopped() -> None:
     loop = asyncio.get_running_loop()
     wheel = TimerWheel(loop.time)
     called = asyncio.Event()

@@ -20,7 +20,7 @@ from server_stub.wire.http import HttpError, check_target, plain_response, refus
         ("get", "/order", 405),
     ],
 )
-def test_the_path_is_looked_at_before_the_method(method: str, target: str, status: int) -> None:
+def test_the_path_is_checked_before_the_method(method: str, target: str, status: int) -> None:
     with pytest.raises(HttpError) as caught:
         check_target(method, target)
     assert caught.value.status == status
@@ -28,7 +28,7 @@ def test_the_path_is_looked_at_before_the_method(method: str, target: str, statu
 
 
 @pytest.mark.parametrize("target", ["/order", "/order?userId=c", "/healthz", "/readyz?x", "/metrics"])
-def test_the_path_is_what_stands_before_the_query(target: str) -> None:
+def test_the_path_is_what_precedes_the_query(target: str) -> None:
     assert check_target("GET", target) == target.partition("?")[0]
 
 
@@ -43,11 +43,11 @@ def test_the_path_is_what_stands_before_the_query(target: str) -> None:
         (b"", 400),
     ],
 )
-def test_the_answer_to_an_unreadable_request_depends_on_its_first_line(head: bytes, status: int) -> None:
+def test_the_response_to_a_malformed_request_depends_on_its_first_line(head: bytes, status: int) -> None:
     assert refuse_malformed(head).status == status
 
 
-def test_an_answer_is_whole_and_ends_the_connection() -> None:
+def test_a_plain_response_is_complete_and_ends_the_connection() -> None:
     response = plain_response(unavailable("grüße").status, "grüße\n")
     assert response.headers["Content-Length"] == "8"
     assert response.headers["Connection"] == "close"

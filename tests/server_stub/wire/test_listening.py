@@ -10,25 +10,25 @@ from server_stub.wire.listening import StartError, bind, capacity, raise_file_li
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
-def test_loopback_needs_no_permission(host: str) -> None:
+def test_loopback_needs_no_flag(host: str) -> None:
     with bind(host, 0, insecure=False) as listener:
         assert listener.getsockname()[1] != 0
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_any_other_address_does(host: str) -> None:
+def test_any_other_address_needs_the_insecure_flag(host: str) -> None:
     with pytest.raises(StartError, match=f"{host} is not loopback.*--insecure"):
         bind(host, 0, insecure=False)
     bind(host, 0, insecure=True).close()
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "a..b", "300.1.1.1", "\0"])
-def test_an_address_that_does_not_exist_is_refused(host: str) -> None:
+def test_an_unknown_address_is_rejected(host: str) -> None:
     with pytest.raises(StartError, match="unknown address"):
         bind(host, 0, insecure=True)
 
 
-def test_a_taken_port_is_refused() -> None:
+def test_a_port_in_use_is_rejected() -> None:
     with bind("127.0.0.1", 0, insecure=False) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(
@@ -48,14 +48,14 @@ def test_a_port_can_be_taken_again_at_once() -> None:
 
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[int, int]]:
-    """The limits of a process that is not this one."""
+    """The file limits of a fake process."""
     limits = {"nofile": (1024, 4096)}
     monkeypatch.setattr(resource, "getrlimit", lambda _which: limits["nofile"])
     monkeypatch.setattr(resource, "setrlimit", lambda _which, value: limits.update(nofile=value))
     return limits
 
 
-def test_the_limit_of_files_is_raised_as_far_as_it_goes(files: dict[str, tuple[int, int]]) -> None:
+def test_the_file_limit_is_raised_to_its_maximum(files: dict[str, tuple[int, int]]) -> None:
     raise_file_limit()
     assert files["nofile"] == (4096, 4096)
     files["nofile"] = (1024, resource.RLIM_INFINITY)

@@ -24,14 +24,14 @@ def _read(*chunks: bytes) -> tuple[Request | Response | None, RelayProtocol]:
 
 
 def _status(protocol: RelayProtocol) -> int:
-    """Of the answer that the protocol is about to send, before it ends."""
+    """The status of the response that the protocol is about to send, before it ends."""
     answer, end = protocol.data_to_send()
     assert end == SEND_EOF
     return int(answer.split(b" ")[1])
 
 
 @given(st.data())
-def test_a_request_is_read_however_it_is_cut(data: st.DataObject) -> None:
+def test_a_request_is_read_however_it_is_split(data: st.DataObject) -> None:
     text = handshake_request("/order?userId=c-1")
     cuts = sorted(data.draw(st.sets(st.integers(1, len(text) - 1))))
     chunks = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
@@ -72,13 +72,13 @@ def test_what_follows_a_request_does_not_reach_the_parser_of_frames(cut: int) ->
         pytest.param(b"GET /order HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n", 431, id="headers"),
     ],
 )
-def test_an_unreadable_request_is_answered_all_the_same(head: bytes, status: int) -> None:
+def test_a_malformed_request_is_answered_even_so(head: bytes, status: int) -> None:
     answer, protocol = _read(head)
     assert answer is None
     assert _status(protocol) == status
 
 
-def test_a_request_that_never_ends_is_too_large() -> None:
+def test_an_endless_request_is_too_large() -> None:
     line = b"X: " + b"x" * 1000 + b"\r\n"
     answer, _protocol = _read(b"GET /order HTTP/1.1\r\n", *[line] * (MAX_REQUEST // len(line) + 1))
     assert isinstance(answer, Response)
@@ -94,7 +94,7 @@ def test_a_request_that_never_ends_is_too_large() -> None:
         (["x"], None),
     ],
 )
-def test_our_subprotocol_is_chosen_where_it_is_offered(offered: list[str], chosen: str | None) -> None:
+def test_our_subprotocol_is_selected_if_it_is_offered(offered: list[str], chosen: str | None) -> None:
     headers = {"Sec_WebSocket_Protocol": ", ".join(offered)} if offered else {}
     request, protocol = _read(handshake_request(**headers))
     assert isinstance(request, Request)
@@ -155,7 +155,7 @@ def test_a_control_frame_fits_between_fragments_that_leave_no_byte_to_spare() ->
     assert protocol.state is OPEN
 
 
-def test_a_frame_that_claims_too_much_is_refused_by_its_header() -> None:
+def test_a_frame_whose_header_claims_too_much_is_rejected() -> None:
     protocol = _open()
     protocol.receive_data(b"\x81\xff" + (2**62).to_bytes(8, "big"))
     assert protocol.first_close_code == 1009

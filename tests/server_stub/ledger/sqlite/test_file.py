@@ -25,22 +25,20 @@ def _refusal(path: Path) -> str:
 
 
 @pytest.mark.parametrize("url", ["sqlite:///orders.db", "sqlite:////tmp/orders.db", "sqlite:///a b/ü?.db"])
-def test_the_path_is_what_stands_behind_three_slashes(url: str) -> None:
+def test_the_path_is_what_follows_three_slashes(url: str) -> None:
     assert sqlite_path(url) == url[len("sqlite:///") :]
 
 
 @pytest.mark.parametrize(
     "url", ["", "orders.db", "sqlite://orders.db", "sqlite:///", "SQLITE:///x", "postgresql://x/y"]
 )
-def test_what_is_no_such_url_is_refused(url: str) -> None:
+def test_an_invalid_url_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match="sqlite:///"):
         sqlite_path(url)
 
 
 @pytest.mark.parametrize("is_empty", [True, False])
-def test_a_file_that_is_empty_or_not_there_becomes_a_database_and_keeps_its_name(
-    path: Path, is_empty: bool
-) -> None:
+def test_an_empty_or_missing_file_becomes_a_database_and_keeps_its_name(path: Path, is_empty: bool) -> None:
     if is_empty:
         path.touch()
     with closing(open_sqlite_file(str(path))) as first:
@@ -50,7 +48,7 @@ def test_a_file_that_is_empty_or_not_there_becomes_a_database_and_keeps_its_name
     assert len(epoch) == 32
 
 
-def test_two_databases_have_two_names(tmp_path: Path) -> None:
+def test_two_databases_have_two_epochs(tmp_path: Path) -> None:
     with (
         closing(open_sqlite_file(str(tmp_path / "a"))) as a,
         closing(open_sqlite_file(str(tmp_path / "b"))) as b,
@@ -58,13 +56,13 @@ def test_two_databases_have_two_names(tmp_path: Path) -> None:
         assert a.epoch != b.epoch
 
 
-def test_it_survives_a_loss_of_power(path: Path) -> None:
+def test_commits_survive_a_power_loss(path: Path) -> None:
     with closing(open_sqlite_file(str(path))) as file:
         assert file.writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert file.writer.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
-def test_a_journal_mode_that_sqlite_does_not_take_is_a_refusal(path: Path) -> None:
+def test_a_journal_mode_that_sqlite_does_not_accept_is_an_error(path: Path) -> None:
     with closing(open_sqlite_file(str(path))):
         pass
     with closing(sqlite3.connect(path)) as other:
@@ -78,13 +76,13 @@ def test_the_reader_cannot_write(path: Path) -> None:
         file.reader.execute("DELETE FROM relay")
 
 
-def test_a_second_relay_is_refused_for_the_life_of_the_first(path: Path) -> None:
+def test_a_second_relay_is_rejected_while_the_first_runs(path: Path) -> None:
     with closing(open_sqlite_file(str(path))):
         assert "another relay has" in _refusal(path)
     open_sqlite_file(str(path)).close()
 
 
-def test_a_second_relay_is_refused_by_another_name_of_the_file_too(path: Path) -> None:
+def test_a_second_relay_is_also_rejected_under_another_name_of_the_file(path: Path) -> None:
     with closing(open_sqlite_file(str(path))):
         link = path.with_name("link.db")
         link.symlink_to(path)
@@ -96,14 +94,14 @@ def test_a_second_relay_is_refused_by_another_name_of_the_file_too(path: Path) -
     [b"not a database", b"x", b"\0" * 4096, b"SQLite format 3\0", b"SQLite format 3\0" + b"\0" * 4080],
     ids=["text", "short", "zeros", "magic", "header"],
 )
-def test_a_file_that_is_not_ours_is_refused_and_left_as_it_is(path: Path, content: bytes) -> None:
+def test_a_foreign_file_is_rejected_and_left_untouched(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert "is not a database of this relay" in _refusal(path)
     assert path.read_bytes() == content
     assert os.listdir(path.parent) == [path.name]
 
 
-def test_a_database_of_somebody_else_is_refused_and_left_as_it_is(path: Path) -> None:
+def test_a_database_of_another_program_is_rejected_and_left_untouched(path: Path) -> None:
     with closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE orders (id)")
         other.commit()
@@ -114,7 +112,7 @@ def test_a_database_of_somebody_else_is_refused_and_left_as_it_is(path: Path) ->
 
 
 @pytest.mark.parametrize("version", [0, 2])
-def test_a_schema_of_another_version_is_refused_and_left_as_it_is(path: Path, version: int) -> None:
+def test_a_schema_of_another_version_is_rejected_and_left_untouched(path: Path, version: int) -> None:
     with closing(open_sqlite_file(str(path))) as file:
         file.writer.execute(f"PRAGMA user_version = {version}")
     content = path.read_bytes()
@@ -122,19 +120,19 @@ def test_a_schema_of_another_version_is_refused_and_left_as_it_is(path: Path, ve
     assert path.read_bytes() == content
 
 
-def test_a_directory_that_is_not_there_is_refused(path: Path) -> None:
+def test_a_missing_directory_is_rejected(path: Path) -> None:
     assert "there is no such directory" in _refusal(path / "deeper" / "orders.db")
 
 
-def test_a_directory_is_no_database(tmp_path: Path) -> None:
+def test_a_directory_is_rejected_as_a_database(tmp_path: Path) -> None:
     assert "directory" in _refusal(tmp_path)
 
 
-def test_a_database_whose_pages_are_damaged_is_refused(path: Path) -> None:
+def test_a_database_with_damaged_pages_is_rejected(path: Path) -> None:
     open_sqlite_file(str(path)).close()
     content = bytearray(path.read_bytes())
     content[100:2000] = b"\xff" * 1900
     path.write_bytes(content)
     assert "cannot open the database" in _refusal(path)
-    with pytest.raises(LedgerError, match="cannot open"):  # and the lock was given back
+    with pytest.raises(LedgerError, match="cannot open"):  # and the lock was released
         open_sqlite_file(str(path))

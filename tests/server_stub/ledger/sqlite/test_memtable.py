@@ -12,7 +12,7 @@ def _entry(seq: int, receiver: User = SERVICEMAN, message: str = "") -> Entry:
     return Entry(CLIENT, receiver, seq, 1, f"o-{seq}", f"m-{seq}", 1001, "PLACED", message, 0)
 
 
-def test_what_is_staged_is_known_by_its_message_id_and_in_no_feed() -> None:
+def test_staged_entries_are_found_by_message_id_and_in_no_feed() -> None:
     memtable = MemTable()
     memtable.stage(_entry(1))
     assert memtable.entry(CLIENT, "m-1") == _entry(1)
@@ -21,7 +21,7 @@ def test_what_is_staged_is_known_by_its_message_id_and_in_no_feed() -> None:
     assert memtable.size == 0
 
 
-def test_what_is_settled_is_in_the_feeds_of_both() -> None:
+def test_committed_entries_are_in_both_feeds() -> None:
     memtable = MemTable()
     for entry in (_entry(1), _entry(2, OTHER)):
         memtable.stage(entry)
@@ -32,7 +32,7 @@ def test_what_is_settled_is_in_the_feeds_of_both() -> None:
     assert memtable.size == 2
 
 
-def test_what_comes_to_nothing_is_forgotten_and_nothing_else() -> None:
+def test_a_rollback_discards_the_staged_entries_only() -> None:
     memtable = MemTable()
     memtable.stage(_entry(1))
     memtable.after_commit()
@@ -51,7 +51,7 @@ def test_long_messages_count_for_more() -> None:
     assert memtable.size == 41
 
 
-def test_nothing_is_left_when_it_is_cleared() -> None:
+def test_clearing_removes_everything() -> None:
     memtable = MemTable()
     memtable.stage(_entry(1))
     memtable.after_commit()

@@ -51,7 +51,7 @@ def test_what_is_committed_is_in_the_file_before_commit_returns(ledger: LedgerHa
     assert _rows(path, "SELECT status, client_seq, serviceman_seq FROM statuses") == [(1001, 1, 1)]
 
 
-def test_recent_entries_are_sorted_in_when_there_are_enough(
+def test_entries_are_compacted_when_there_are_enough(
     ledger: LedgerHarness, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "COMPACTION_SIZE", 9)
@@ -70,7 +70,7 @@ def test_recent_entries_are_sorted_in_when_there_are_enough(
     assert [entry.seq(CLIENT) for entry in ledger.feed(CLIENT, 7, 3)] == [8, 9, 10]
 
 
-def test_long_messages_are_sorted_in_sooner(ledger: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_messages_are_compacted_sooner(ledger: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "COMPACTION_SIZE", 20)
     ledger.stage(submission(CLIENT, "m-1", message="x" * 4000))
     ledger.store.commit()
@@ -79,7 +79,7 @@ def test_long_messages_are_sorted_in_sooner(ledger: LedgerHarness, monkeypatch: 
     assert ledger.store.maintenance() is not None
 
 
-def test_a_compaction_that_fails_changes_nothing_and_the_next_one_does_it(
+def test_a_failed_compaction_changes_nothing_and_the_next_one_succeeds(
     ledger: LedgerHarness, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _commit(ledger)
@@ -96,7 +96,7 @@ def test_a_compaction_that_fails_changes_nothing_and_the_next_one_does_it(
     assert ledger.feed(CLIENT, 0, 8) == before
 
 
-def test_a_new_process_finds_what_was_not_sorted_in(path: Path) -> None:
+def test_a_new_process_loads_what_was_not_compacted(path: Path) -> None:
     ledger = LedgerHarness(path)
     _commit(ledger)
     ledger.compact()
@@ -114,7 +114,7 @@ def test_a_new_process_finds_what_was_not_sorted_in(path: Path) -> None:
     again.store.close()
 
 
-def test_what_no_longer_fits_into_memory_is_found_in_the_database(
+def test_what_was_evicted_from_the_caches_is_found_in_the_database(
     ledger: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "CACHE_SIZE", 2)
@@ -128,7 +128,7 @@ def test_what_no_longer_fits_into_memory_is_found_in_the_database(
     assert [entry.seq(CLIENT) for entry in ledger.feed(CLIENT, 0, 100)] == list(range(1, 11))
 
 
-def test_another_process_that_writes_makes_it_unavailable_and_only_as_long_as_it_does(
+def test_the_ledger_is_unavailable_only_while_another_process_writes(
     ledger: LedgerHarness, path: Path
 ) -> None:
     _commit(ledger, statuses=1)
@@ -156,7 +156,7 @@ def test_a_file_that_was_moved_away_takes_no_writes(
     _commit(ledger, order_id="o-2")
 
 
-def test_a_full_disk_is_reported_and_over_when_there_is_room(ledger: LedgerHarness) -> None:
+def test_a_full_disk_is_an_error_until_there_is_space_again(ledger: LedgerHarness) -> None:
     (pages,) = ledger.store._writer.execute("PRAGMA page_count").fetchone()
     ledger.store._writer.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(LedgerError, match="full"):
@@ -168,7 +168,7 @@ def test_a_full_disk_is_reported_and_over_when_there_is_room(ledger: LedgerHarne
     assert len(ledger.feed(CLIENT, len(feed), 100)) == len(WHOLE_ORDER)
 
 
-def test_texts_come_back_exactly_as_they_were(ledger: LedgerHarness) -> None:
+def test_texts_are_stored_exactly_as_sent(ledger: LedgerHarness) -> None:
     odd = "\u202eRTL 😀 \u2028 'quoted\" \\ ; DROP TABLE statuses --\r\n\t\x7f\u00e9 e\u0301"
     sender = User(odd, ClientType.CLIENT)
     ledger.commit(submission(sender, odd, order_id=odd, message=odd))
