@@ -1,4 +1,4 @@
-"""Who is told what an open connection receives. A user's session is one."""
+"""The protocol of what handles the messages of an open connection; a user's session does."""
 
 from __future__ import annotations
 
