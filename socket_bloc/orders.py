@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
-from uuid import uuid4
 
 from socket_bloc.bloc import BlocClosedError, Cubit
 from socket_bloc.events import SocketSendDataEvent
+from socket_bloc.ids import new_id
 from socket_bloc.order import Order, OrderEntry
 from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
 from socket_bloc.order_map import OrderMap
@@ -128,7 +128,7 @@ class OrdersCubit(Cubit[Orders]):
         """
         if self.is_closed:
             raise BlocClosedError("these orders are closed; send the status by their bloc")
-        message_id = uuid4().hex
+        message_id = new_id()
         self._bloc.send_order_status(order_status, message_id=message_id)
         order = _with_parties(self.state, order_status, self._bloc.user_id, self._bloc.type)
         self.emit(self.state.with_order(order.with_pending(message_id, order_status, in_flight=True)))

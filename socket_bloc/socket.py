@@ -12,7 +12,6 @@ import random
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final, assert_never
-from uuid import uuid4
 
 from reactivex import Observable
 from websockets.asyncio.client import ClientConnection
@@ -22,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from socket_bloc.bloc import Broadcast
 from socket_bloc.errors import ProtocolError
 from socket_bloc.events import SocketReceiveDataEvent
+from socket_bloc.ids import new_id
 from socket_bloc.link import Token, ask_token, check_uri, classify, open_channel
 from socket_bloc.order_status import ClientType, OrderStatus
 from socket_bloc.outbox import MemoryOutbox, Outbox, Send
@@ -101,7 +101,7 @@ class Socket:
 
     def enqueue(self, order_status: OrderStatus, message_id: str | None = None) -> Send:
         """Add a status to the outbox. Raises `ValueError` if another one there has its message id."""
-        send = Send(message_id or uuid4().hex, order_status)
+        send = Send(message_id or new_id(), order_status)
         self._outbox.add(send)
         return send
 

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final, Self
-from uuid import uuid4
 
 from socket_bloc.bloc import Bloc, BlocClosedError, Emitter
 from socket_bloc.diagram_names import DiagramNames
@@ -22,6 +21,7 @@ from socket_bloc.events import (
     SocketReceiveDataEvent,
     SocketSendDataEvent,
 )
+from socket_bloc.ids import new_id
 from socket_bloc.link import Token
 from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
 from socket_bloc.order_status import ClientType, OrderStatus, check_user_id
@@ -114,7 +114,7 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
 
         Raises `InvalidOrderStatusError`, `BlocClosedError`.
         """
-        self._send(order_status, uuid4().hex if message_id is None else message_id)
+        self._send(order_status, new_id() if message_id is None else message_id)
 
     async def submit(
         self, order_status: OrderStatus, *, message_id: str | None = None
@@ -131,7 +131,7 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
             ConnectionRefused: The relay refused the connection.
             BlocClosedError: The bloc is closed, or was closed before the outcome was known.
         """
-        message_id = uuid4().hex if message_id is None else message_id
+        message_id = new_id() if message_id is None else message_id
         outcome: asyncio.Future[SocketDataSentState] = asyncio.get_running_loop().create_future()
         waiting = self._submits.setdefault(message_id, set())
         waiting.add(outcome)
@@ -148,7 +148,7 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         steps = [step for step in self.flow.steps if step.begins_order and step.sent_by is self.type]
         if not steps:
             raise InvalidOrderStatusError("type", f"a {self.type} may not place orders")
-        order_id = uuid4().hex
+        order_id = new_id()
         await self.submit(
             OrderStatus.of(steps[0].status, order_id=order_id, receiver_id=receiver_id, message=message)
         )

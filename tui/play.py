@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import cycle
-from uuid import uuid4
 
 from socket_bloc import ORDER_FLOW, ClientType, Orders, OrderStatus, StatusCode
+from socket_bloc.ids import new_id
 
 __all__ = ["CANCELLED_ORDER", "WHOLE_ORDER", "Director", "PlayedStep", "Script", "next_step"]
 
@@ -70,7 +70,7 @@ class Director:
         self,
         receiver_id: str,
         scripts: tuple[Script, ...] = (WHOLE_ORDER, CANCELLED_ORDER),
-        new_id: Callable[[], str] = lambda: uuid4().hex,
+        new_id: Callable[[], str] = new_id,
     ) -> None:
         """Orders are placed with the serviceman `receiver_id`."""
         self._receiver_id = receiver_id

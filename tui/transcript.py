@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 from typing import Final
-from uuid import uuid4
 
 from socket_bloc import ClientType, SocketConnectEvent
+from socket_bloc.ids import new_id
 from tui.play import CANCELLED_ORDER, WHOLE_ORDER, next_step
 from tui.sequence import Arrow, ArrowKey, Party, Sequence, describe
 from tui.stage import USERS, set_stage
@@ -48,7 +48,7 @@ async def play_both_orders(sequence: Sequence, *, patience: float = PATIENCE) ->
             bloc.add(SocketConnectEvent())
             await expect(0, (Party.of(role), _K, None))
         for script in (WHOLE_ORDER, CANCELLED_ORDER):
-            order_id = uuid4().hex
+            order_id = new_id()
             step = next_step(script, order_id, None, USERS[ClientType.SERVICEMAN])
             while step is not None:
                 since = len(sequence.arrows)

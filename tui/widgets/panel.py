@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, Final, assert_never
-from uuid import uuid4
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -31,6 +30,7 @@ from socket_bloc import (
     SocketConnectEvent,
     Step,
 )
+from socket_bloc.ids import new_id
 from tui.binding import BlocNode
 from tui.widgets.acknowledgement import Acknowledgement
 from tui.widgets.action_bar import ActionBar
@@ -100,7 +100,7 @@ class RolePanel(BlocNode, Vertical):
         bloc: SocketBloc,
         orders: OrdersCubit,
         *,
-        new_id: Callable[[], str] = lambda: uuid4().hex,
+        new_id: Callable[[], str] = new_id,
         clock: Clock = utc_now,
         id: str | None = None,
         classes: str | None = None,
