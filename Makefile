@@ -9,12 +9,13 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/socket-bloc demo
 
+# Two tests at a time, which is as many as two cores run; `make test PYTEST=-x`, `PYTEST=tests/tui`, ...
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 $(PYTEST)
 
-# Every line and every branch of the three packages, also in the processes that tests start.
-coverage: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term-missing:skip-covered
+# The same tests; fails unless they run every line and every branch, also in the processes that they start.
+coverage: PYTEST += --cov --cov-report=term-missing:skip-covered
+coverage: test
 
 check: $(READY)
 	$(BIN)/ruff check .
