@@ -107,8 +107,14 @@ class UserSession:
 
     def offer(self, seq: int, without_seq: bytes) -> None:
         """Write the committed entry `seq` if it is the next one, or read on from the ledger."""
-        if seq == self._cursor + 1 and self._connection.is_writable:
-            self._push(seq, without_seq)
+        connection = self._connection
+        if seq == self._cursor + 1 and connection.is_writable:
+            # `_push`, less its call: this is done twice for each status.
+            connection.send(status_frame(seq, without_seq))
+            self._cursor = seq
+            self._context.observers.pushed(self.user, seq)
+            if self._deferred_replies:
+                self._send_deferred_replies()
         elif seq > self._cursor:
             self._continue_replay()
 

@@ -28,6 +28,7 @@ COMPACTION_SIZE: Final = 4096
 """Entries of the memtable that are sorted into the per-user tables together."""
 CACHE_SIZE: Final = 20_000
 """Users, and open orders, that are cached; each takes some hundreds of bytes."""
+_CLIENT: Final = ClientType.CLIENT
 _MAX_PAIRS: Final = 256
 """Message ids that one statement looks up."""
 
@@ -126,7 +127,7 @@ class SqliteStore:
         by.head += 1
         to.head += 1
         entry = Entry(sender, receiver, by.head, to.head, order_id, message_id, code, name, message, at)
-        by_client = sender.role is ClientType.CLIENT
+        by_client = sender.role is _CLIENT
         client, serviceman = (by, to) if by_client else (to, by)
         order = self._orders.get(order_id)
         if order is None:
