@@ -47,7 +47,7 @@ WIDTH: Final = 900
 """CSS pixels of each picture, about as wide as a README is shown."""
 SHARPNESS: Final = 2
 """Pixels in the file for each of them."""
-PATIENCE: Final = 60
+TIMEOUT: Final = 60
 """Seconds for Chromium to draw one."""
 FLAGS: Final = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
@@ -255,7 +255,7 @@ def draw(svg: str, png: Path, chromium: str) -> None:
         drawn = Path(folder, png.name)
         command = [chromium, *FLAGS, f"--user-data-dir={folder}/profile", f"--window-size={WIDTH},{height}"]
         command += [f"--force-device-scale-factor={SHARPNESS}", f"--screenshot={drawn}", page.as_uri()]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
         if not drawn.exists():
             raise PictureError(f"{chromium} drew no {png.name}: {done.stderr.strip()[-300:]}")
         png.parent.mkdir(exist_ok=True)

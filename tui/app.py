@@ -1,4 +1,4 @@
-"""What the apps have in common: themes, help, commands, the way out, and the run around a bloc."""
+"""What the apps have in common: themes, help, commands, quitting, and running with a bloc."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ __all__ = ["OrdersApp", "RoleApp", "run", "run_role_app"]
 
 
 class _QuitScreen(ConfirmScreen):
-    """Asks before what is queued is lost."""
+    """Asks for confirmation if statuses are still queued."""
 
 
 class OrdersApp(App[None]):
-    """An app over some users' orders; subclasses compose what is shown of them."""
+    """An app that shows the orders of one or more users; subclasses compose its screen."""
 
     TITLE = "socket-bloc"
     CSS = """
-    /* Notices keep clear of the actions, which are at the bottom. */
+    /* Notices must not cover the actions, which are at the bottom. */
     ToastRack { dock: top; align: right top; margin-top: 4; margin-bottom: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -46,7 +46,7 @@ class OrdersApp(App[None]):
     ]
 
     def __init__(self, orders: Sequence[OrdersCubit], *, theme: str, memory: LastTheme) -> None:
-        """Start in `theme`; another one that the user chooses is remembered."""
+        """Start in `theme`; if the user chooses another one, it is saved."""
         super().__init__()
         self._all_orders = orders
         self._memory = memory
@@ -56,8 +56,8 @@ class OrdersApp(App[None]):
         self.theme_changed_signal.subscribe(self, self._remember)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Textual's commands, and each key that does something here."""
-        # Textual does not say of what type its screens' results are.
+        """Textual's commands, and each active key."""
+        # Textual does not type the results of its screens.
         yield from super().get_system_commands(screen)  # pyright: ignore[reportUnknownMemberType]
         for active in screen.active_bindings.values():
             if active.binding.tooltip and active.binding.action != "quit":
@@ -70,25 +70,25 @@ class OrdersApp(App[None]):
         self.push_screen(HelpScreen(self.screen.active_bindings.values()))
 
     async def action_quit(self) -> None:
-        """Leave the app."""
+        """Quit the app."""
         self.leave()
 
     def action_help_quit(self) -> None:
-        """Ctrl-C leaves, where Textual would only say what else to press; but what is selected is copied."""
+        """Quit on Ctrl-C, where Textual would only show which key quits; with a selection, copy it."""
         line = self.focused
         if (isinstance(line, Input) and line.selected_text) or self.screen.get_selected_text():
             raise SkipAction
         self.leave()
 
     def leave(self) -> None:
-        """Leave the app. Where something would not be sent, ask before; but only once."""
+        """Quit the app. If something would not be sent, ask first; but only once."""
         all_orders = [order for orders in self._all_orders for order in orders.state.by_id.values()]
         pending = sum(len(order.pending) for order in all_orders)
         if not pending or isinstance(self.screen, _QuitScreen):
             self.exit()
             return
-        question = f"Not yet committed: {pending}. What is still queued when you leave is never sent."
-        screen = _QuitScreen(question, yes="Leave", no="Stay")
+        question = f"Not yet committed: {pending}. What is still queued when you quit is never sent."
+        screen = _QuitScreen(question, yes="Quit", no="Stay")
         self.push_screen(screen, lambda yes: self.exit() if yes else None)
 
     def _remember(self, theme: Theme) -> None:
@@ -96,7 +96,7 @@ class OrdersApp(App[None]):
             self._memory.write(theme.name)
         except OSError as error:
             text = f"{self._memory.path}: {error.strerror}"
-            self.notify(text, title="The theme is not remembered", severity="warning", markup=False)
+            self.notify(text, title="Cannot save the theme", severity="warning", markup=False)
 
 
 class RoleApp(OrdersApp):
@@ -127,9 +127,9 @@ class RoleApp(OrdersApp):
 
 
 async def run(app: App[None], blocs: Sequence[SocketBloc]) -> int:
-    """Run an app while its blocs are connected; gives the exit status.
+    """Run an app while its blocs are connected. Returns the exit status.
 
-    The connections are held here, around the app: it ends before they do, and a crash of it closes them.
+    The connections are opened and closed around the app: it ends before they do, also when it crashes.
     """
     loop = asyncio.get_running_loop()
     if sys.platform != "win32":
@@ -143,7 +143,7 @@ async def run(app: App[None], blocs: Sequence[SocketBloc]) -> int:
 
 
 def run_role_app(kind: type[RoleApp], settings: AppSettings) -> int:
-    """Run the client's or the serviceman's app until it is left; gives the exit status."""
+    """Run the client's or the serviceman's app until the user quits. Returns the exit status."""
 
     async def main() -> int:
         bloc = SocketBloc(settings.user, kind.PANEL.ROLE, uri=settings.uri, full_history=True)

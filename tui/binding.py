@@ -1,11 +1,11 @@
-"""Any bloc on any Textual node: a builder shows its state, a listener is told of each of its states.
+"""Binds any bloc to any Textual node: a builder renders its state, a listener is called with each state.
 
-It needs Textual and `socket_bloc.bloc`, and knows nothing of orders: take it for apps of your own.
+It depends on Textual and `socket_bloc.bloc`, and knows nothing about orders: use it in your own apps.
 docs/apps.md shows how.
 
 Nothing is rendered inside the bloc's stream, where an error of the view would reach the bloc. A state is
-put by, and the node's own message queue takes it up: in the node's context, also when the bloc emitted
-it from another task or another thread.
+queued, and handled by the node's own message queue: in the node's context, also if the bloc emitted it
+from another task or another thread.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = ["BlocBuilder", "BlocListener", "BlocNode"]
 
 State = TypeVar("State")
 When = Callable[[State, State], bool]
-"""Whether to go on, given the state before and the new one."""
+"""Returns whether to go on, given the previous state and the new one."""
 
 
 class _Binding(DisposableBase, ABC, Generic[State]):
-    """Lets a node take up what a bloc says, on the node's own message queue."""
+    """Delivers a bloc's states to a node through the node's message queue."""
 
     def __init__(self, node: MessagePump, bloc: BlocBase[State]) -> None:
         self._node = node
@@ -39,17 +39,17 @@ class _Binding(DisposableBase, ABC, Generic[State]):
         self._subscription = bloc.stream.subscribe(self._on_next)
 
     def dispose(self) -> None:
-        """Let go of the bloc. What has not been shown or told by now never is."""
+        """Unsubscribe from the bloc. States that have not been delivered yet are dropped."""
         self._is_disposed = True
         self._subscription.dispose()
 
     @abstractmethod
     def _on_next(self, state: State) -> None:
-        """A state has come, on whatever thread; put it by and arm."""
+        """Queue a state and arm. May be called on any thread."""
 
     @abstractmethod
-    def _take_up(self) -> None:
-        """Show or tell what has come, in the node's context."""
+    def _deliver(self) -> None:
+        """Deliver what is queued, in the node's context."""
 
     def _arm(self) -> None:
         if not self._is_armed:
@@ -58,16 +58,16 @@ class _Binding(DisposableBase, ABC, Generic[State]):
                 self.dispose()  # the node is gone
 
     def _flush(self) -> None:
-        self._is_armed = False  # at first: what comes from here on arms again
+        self._is_armed = False  # first, so that a state from here on arms again
         if not self._is_disposed:
-            self._take_up()
+            self._deliver()
 
 
 class BlocBuilder(_Binding[State]):
-    """Calls `build(state)`: with the state that there is, and with the latest whenever there is a newer one.
+    """Calls `build(state)` with the current state, and with the latest whenever it has changed.
 
-    States that come in a burst are built once, with the last of them. `when(built, state)` is given the
-    state that was built last; where it is False, nothing is built.
+    A burst of states is built once, with the last of them. `when(built, state)` is given the state that was
+    built last; if it returns False, nothing is built.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class BlocBuilder(_Binding[State]):
         *,
         when: When[State] | None = None,
     ) -> None:
-        """Start at once; best in the node's `on_mount`, where its children are there."""
+        """Start at once; best in the node's `on_mount`, when its children exist."""
         self._bloc = bloc
         self._build = build
         self._when = when
@@ -87,9 +87,9 @@ class BlocBuilder(_Binding[State]):
         self._arm()
 
     def _on_next(self, state: State) -> None:
-        self._arm()  # the bloc has it, and perhaps a newer one by then
+        self._arm()  # the state is read from the bloc, which may have a newer one by then
 
-    def _take_up(self) -> None:
+    def _deliver(self) -> None:
         state = self._bloc.state
         if self._built is None or self._when is None or self._when(self._built[0], state):
             self._built = (state,)
@@ -97,9 +97,9 @@ class BlocBuilder(_Binding[State]):
 
 
 class BlocListener(_Binding[State]):
-    """Calls `listen(state)` with each state from now on, in order; none is left out in a burst.
+    """Calls `listen(state)` with each state from now on, in order; none is skipped in a burst.
 
-    `when(previous, state)` is given the state before; where it is False, the state is not told.
+    `when(previous, state)` is given the previous state; if it returns False, `listen` is not called.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class BlocListener(_Binding[State]):
         *,
         when: When[State] | None = None,
     ) -> None:
-        """Start at once; best in the node's `on_mount`, where its children are there."""
+        """Start at once; best in the node's `on_mount`, when its children exist."""
         self._listen = listen
         self._when = when
         self._previous = bloc.state
@@ -121,7 +121,7 @@ class BlocListener(_Binding[State]):
         self._arrived.append(state)
         self._arm()
 
-    def _take_up(self) -> None:
+    def _deliver(self) -> None:
         while self._arrived and not self._is_disposed:
             previous, self._previous = self._previous, self._arrived.popleft()
             if self._when is None or self._when(previous, self._previous):
@@ -129,14 +129,14 @@ class BlocListener(_Binding[State]):
 
 
 class BlocNode(MessagePump):
-    """Mix it into a widget, a screen or an app: what it binds is let go of when that is unmounted.
+    """A mix-in for a widget, a screen or an app: its bindings are disposed of when it is unmounted.
 
         class Count(BlocNode, Static):
             def on_mount(self) -> None:
                 self.build_from(cubit, lambda count: self.update(str(count)))
 
-    A node without it calls `dispose` on its builders and listeners in `on_unmount`; where it forgets to,
-    they end with the first state that comes after the node is gone.
+    A node without it calls `dispose` on its builders and listeners in `on_unmount`; if it forgets to, they
+    end with the first state after the node is gone.
     """
 
     app = getters.app[App[object]](App)
@@ -145,7 +145,7 @@ class BlocNode(MessagePump):
     def build_from(
         self, bloc: BlocBase[State], build: Callable[[State], None], *, when: When[State] | None = None
     ) -> BlocBuilder[State]:
-        """A `BlocBuilder` on this node."""
+        """Add a `BlocBuilder` to this node."""
         builder = BlocBuilder(self, bloc, build, when=when)
         self._bindings_to_blocs += (builder,)
         return builder
@@ -153,12 +153,12 @@ class BlocNode(MessagePump):
     def listen_to(
         self, bloc: BlocBase[State], listen: Callable[[State], None], *, when: When[State] | None = None
     ) -> BlocListener[State]:
-        """A `BlocListener` on this node."""
+        """Add a `BlocListener` to this node."""
         listener = BlocListener(self, bloc, listen, when=when)
         self._bindings_to_blocs += (listener,)
         return listener
 
     def on_unmount(self) -> None:
-        """Let go of the blocs. Textual calls this besides the `on_unmount` of a subclass."""
+        """Dispose of the bindings. Textual also calls the `on_unmount` of a subclass."""
         for binding in self._bindings_to_blocs:
             binding.dispose()

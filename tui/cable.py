@@ -1,6 +1,6 @@
 """A cable between a bloc and the relay, for the demo: it can be pulled, and plugged in again.
 
-It carries bytes over loopback and knows nothing of what they mean.
+It forwards bytes over loopback and does not parse them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _CHUNK: Final = 65536
 
 
 class Cable:
-    """Listens on a port of its own, `uri`, and carries what comes to the relay; plugged in at first."""
+    """Listens on a port of its own, `uri`, and forwards connections to the relay; plugged in at first."""
 
     def __init__(self, relay_uri: str) -> None:
         self._relay = urlsplit(relay_uri)
@@ -27,27 +27,27 @@ class Cable:
     @property
     def uri(self) -> str:
         """Where the bloc connects."""
-        assert self._listener is not None, "the cable is not laid; use `async with`"
+        assert self._listener is not None, "the cable is not open; use `async with`"
         host, port = self._listener.sockets[0].getsockname()
         return urlunsplit(self._relay._replace(netloc=f"{host}:{port}"))
 
     @property
     def is_plugged(self) -> bool:
-        """Whether anything comes through."""
+        """Whether connections are forwarded."""
         return self._is_plugged
 
     def pull(self) -> None:
-        """Break every connection, without a word, and let none come about."""
+        """Abort every connection, without a close frame, and accept none."""
         self._is_plugged = False
         for end in self._ends:
             end.transport.abort()
 
     def plug(self) -> None:
-        """Let connections come about again."""
+        """Forward connections again."""
         self._is_plugged = True
 
     async def __aenter__(self) -> Self:
-        self._listener = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        self._listener = await asyncio.start_server(self._forward, "127.0.0.1", 0)
         return self
 
     async def __aexit__(
@@ -58,7 +58,7 @@ class Cable:
         self.pull()
         await self._listener.wait_closed()
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._ends.add(writer)
         try:
             if self._is_plugged:
@@ -66,7 +66,7 @@ class Cable:
                 self._ends.add(relay[1])
                 await asyncio.gather(self._copy(reader, relay[1]), self._copy(relay[0], writer))
         except OSError:
-            pass  # the relay is away, or the cable was pulled
+            pass  # the relay is down, or the cable was pulled
         finally:
             writer.transport.abort()
             self._ends.discard(writer)

@@ -1,4 +1,4 @@
-"""The client's panel and app: place orders, and see them through."""
+"""The client's panel and app: place orders and follow them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["ClientApp", "ClientPanel"]
 
 
 class ClientPanel(RolePanel):
-    """What a client does: place an order, start, approve an extension, pay, complete, cancel."""
+    """The client's actions: place an order, start, approve an extension, pay, complete, cancel."""
 
     ROLE = ClientType.CLIENT
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -25,7 +25,7 @@ class ClientPanel(RolePanel):
     NOTHING_YET = "No order yet: press n to place one with a serviceman"
 
     def action_place_order(self) -> None:
-        """Ask with whom and about what, and place a new order."""
+        """Ask for the serviceman and the work, and place a new order."""
         step = next(step for step in self._flow.steps if step.begins_order and step.sent_by is self.ROLE)
         order_id = self._new_id()
 
@@ -35,7 +35,7 @@ class ClientPanel(RolePanel):
 
         def check(lines: tuple[str, ...]) -> str | None:
             if not lines[0]:
-                return "Say with which serviceman"
+                return "Enter the id of a serviceman"
             rejection = self._flow.check(order(lines), self._bloc.user_id, self.ROLE)
             return rejection.reason if rejection else None
 
@@ -45,7 +45,7 @@ class ClientPanel(RolePanel):
                 self.choose(order_id)
 
         last = [order.serviceman_id for order in self._orders.state.by_id.values() if order.serviceman_id]
-        fields = [Field("Serviceman", last[-1] if last else "", 128), Field("What is to be done")]
+        fields = [Field("Serviceman", last[-1] if last else "", 128), Field("Work to be done")]
         self.app.push_screen(FormScreen("New order", fields, go="Place order", check=check), place)
 
 

@@ -102,7 +102,7 @@ def demo(
 
     if mermaid is not None:
         try:
-            mermaid.touch()  # to find out now, not after all was played
+            mermaid.touch()  # to fail now, not after the demo
         except OSError as error:
             sys.stderr.write(f"--mermaid: {mermaid} cannot be written: {error.strerror}\n")
             return 2
@@ -129,7 +129,7 @@ def _run_app(role: Literal["client", "serviceman"], user: str, uri: str, theme: 
     if find_spec("textual") is None:
         sys.stderr.write("the apps need Textual: pip install 'socket-bloc[tui]'\n")
         return 2
-    # Textual draws on stderr, unless it is told to draw elsewhere, as by `textual serve`.
+    # Textual draws on stderr, unless it is set to draw elsewhere, as by `textual serve`.
     if not (sys.stdin.isatty() and sys.stderr.isatty()) and "TEXTUAL_DRIVER" not in os.environ:
         sys.stderr.write("the apps need a terminal; stdin and stderr must not be redirected\n")
         return 2
@@ -144,7 +144,9 @@ def _run_app(role: Literal["client", "serviceman"], user: str, uri: str, theme: 
 
 def _run_demo(sequence: sequence.Sequence, *, plain: bool, theme: str | None) -> int:
     if not plain and find_spec("textual") is None:
-        sys.stderr.write("pip install 'socket-bloc[tui]' shows the demo on a screen; these are its lines\n")
+        sys.stderr.write(
+            "no Textual, so no screen: pip install 'socket-bloc[tui]' for the demo on a screen\n"
+        )
         plain = True
     if plain:
         from tui.transcript import run as run_transcript

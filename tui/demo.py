@@ -1,7 +1,7 @@
 """The demo in a terminal: both panels, and between them the sequence diagram as it happens.
 
-The orders play by themselves or step by step, a cable can be pulled and the relay killed; the panels
-are those of the apps, and may be used at any time.
+The orders play by themselves or step by step; a cable can be pulled and the relay killed. The panels are
+those of the apps, and can be used at any time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class DemoApp(OrdersApp):
     """`socket-bloc demo`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "toggle_play", "Play", tooltip="let the orders play, or pause"),
+        Binding("space", "toggle_play", "Play", tooltip="play the orders, or pause"),
         Binding("full_stop", "step", "Step", key_display=".", tooltip="play one step"),
         Binding("plus", "faster", "Faster", key_display="+", tooltip="play faster"),
         Binding("minus", "slower", "Slower", key_display="-", tooltip="play more slowly"),
@@ -67,7 +67,7 @@ class DemoApp(OrdersApp):
         memory: LastTheme,
         plays: bool = True,
     ) -> None:
-        """Show what happens on `stage`; with `plays` the orders play from the start."""
+        """Show what happens on `stage`; with `plays`, the orders play from the start."""
         super().__init__(list(orders.values()), theme=theme, memory=memory)
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (70, "-medium"), (110, "-wide")]
         self._stage = stage
@@ -93,12 +93,12 @@ class DemoApp(OrdersApp):
         self._show_controls()
 
     def bell(self) -> None:
-        """Both sides are in sight, and nobody has to be called."""
+        """Do nothing: both sides are on the screen."""
 
     # The play
 
     def action_toggle_play(self) -> None:
-        """Let the orders play, or pause."""
+        """Play the orders, or pause."""
         if self._playing is None:
             self._play(after=SPEEDS[self._speed])
         else:
@@ -108,7 +108,7 @@ class DemoApp(OrdersApp):
         """Pause, and play one step."""
         self._pause()
         if not self._step():
-            self.notify("The step before is still under way.", markup=False)
+            self.notify("The previous step is still pending.", markup=False)
 
     def action_faster(self) -> None:
         """Play faster."""
@@ -137,7 +137,7 @@ class DemoApp(OrdersApp):
         self._show_controls()
 
     def _step(self) -> bool:
-        """Have the next step taken in its party's panel; False where the one before is under way."""
+        """Take the next step in its party's panel. Returns False while the previous one is pending."""
         panels = {panel.ROLE: panel for panel in self.query(RolePanel) if panel.children}
         if len(panels) < len(ClientType):
             return False  # the screen is still being built, or already taken down
@@ -149,7 +149,7 @@ class DemoApp(OrdersApp):
             panel.choose(step.order_status.order_id)
         return True
 
-    # The accidents
+    # The failures
 
     def action_cable(self, role: str) -> None:
         """Pull the cable of one party, or plug it in again."""
@@ -158,7 +158,9 @@ class DemoApp(OrdersApp):
             cable.pull()
         else:
             cable.plug()
-            self._stage.blocs[ClientType(role)].add(SocketConnectEvent())  # no need to wait for the next try
+            self._stage.blocs[ClientType(role)].add(
+                SocketConnectEvent()
+            )  # without waiting for the next attempt
         self._show_controls()
 
     async def action_relay(self) -> None:
@@ -173,17 +175,17 @@ class DemoApp(OrdersApp):
 
     def _show_controls(self) -> None:
         playing = "▶ playing" if self._playing is not None else "‖ paused"
-        words = [f"{playing}, {SPEEDS[self._speed]:g} s a step"]
-        words += [
+        parts = [f"{playing}, {SPEEDS[self._speed]:g} s a step"]
+        parts += [
             f"{role} cable {'plugged' if cable.is_plugged else 'PULLED'}"
             for role, cable in self._stage.cables.items()
         ]
-        words.append("relay runs" if self._stage.has_relay else "relay KILLED")
-        self.query_one("#controls", Static).update(Content(" · ".join(words)))
+        parts.append("relay runs" if self._stage.has_relay else "relay KILLED")
+        self.query_one("#controls", Static).update(Content(" · ".join(parts)))
 
 
 def run_demo(sequence: Sequence, theme: str) -> int:
-    """Run the demo in the terminal until it is left; gives the exit status. `sequence` sees what happens."""
+    """Run the demo in the terminal until the user quits. Returns the exit status. `sequence` records it."""
     # Without a handler Python writes warnings to stderr, which is the screen.
     logging.getLogger().addHandler(logging.NullHandler())
 

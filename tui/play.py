@@ -1,7 +1,6 @@
-"""The two orders of the demo: who does what, one step after the other.
+"""The two orders of the demo: who does what, step by step.
 
-A step is one status that one party is asked to send, as a person would. It says nothing of what then
-happens; that is for `sequence` to see.
+A step is one status that one party should send, as a person would. For what happens then, see `sequence`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from socket_bloc.ids import new_id
 __all__ = ["CANCELLED_ORDER", "WHOLE_ORDER", "Director", "PlayedStep", "Script", "next_step"]
 
 Script = tuple[tuple[StatusCode, str], ...]
-"""The statuses of an order, from PLACED on, with what is said at each."""
+"""The statuses of an order, from PLACED on, with the message of each."""
 
 WHOLE_ORDER: Script = (
     (StatusCode.PLACED, "The kitchen tap drips"),
@@ -39,7 +38,7 @@ CANCELLED_ORDER: Script = (
 
 @dataclass(frozen=True, slots=True)
 class PlayedStep:
-    """One status that the party in `role` is to send."""
+    """One status that the party in `role` should send."""
 
     role: ClientType
     status: StatusCode
@@ -49,9 +48,9 @@ class PlayedStep:
 def next_step(
     script: Script, order_id: str, current_status: int | None, receiver_id: str
 ) -> PlayedStep | None:
-    """What the script has after `current_status` (None: nothing was sent yet); None at its end, or off it.
+    """Return the step after `current_status` (None: nothing sent yet); None at the script's end, or off it.
 
-    `receiver_id` is the serviceman with whom the order is placed.
+    `receiver_id` is the serviceman of the order.
     """
     statuses: list[int | None] = [None, *(status for status, _ in script)]
     if current_status not in statuses[:-1]:
@@ -64,7 +63,7 @@ def next_step(
 
 
 class Director:
-    """Has one script played after the other, for ever; each step once both parties know of the one before."""
+    """Plays the scripts in turn, endlessly; each step once both parties have seen the previous one."""
 
     def __init__(
         self,
@@ -72,7 +71,7 @@ class Director:
         scripts: tuple[Script, ...] = (WHOLE_ORDER, CANCELLED_ORDER),
         new_id: Callable[[], str] = new_id,
     ) -> None:
-        """Orders are placed with the serviceman `receiver_id`."""
+        """`receiver_id` is the serviceman of each order."""
         self._receiver_id = receiver_id
         self._scripts: Iterator[Script] = cycle(scripts)
         self._new_id = new_id
@@ -80,9 +79,9 @@ class Director:
         self._order_id = new_id()
 
     def next_step(self, client: Orders, serviceman: Orders) -> PlayedStep | None:
-        """What is to be sent now, given what each party knows; None where something is still under way.
+        """Return the step to play now, given what each party has seen; None while something is pending.
 
-        Where somebody else has led the order off its script, the next script begins.
+        If the user has taken the order off its script, the next script starts.
         """
         order, other = client.get(self._order_id), serviceman.get(self._order_id)
         if order.pending or other.pending or order.current_status != other.current_status:

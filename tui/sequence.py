@@ -1,6 +1,6 @@
-"""The sequence diagram, as it happens: each arrow is seen at the bloc, at the relay, or after the commit.
+"""Records the sequence diagram as it happens: arrows are observed at a bloc, at the relay, or after a commit.
 
-Nothing here plays an order (`play` does) or shows one (`transcript` and the demo's screen do).
+For who plays an order, see `play`; for how arrows are shown, `transcript` and the demo's screen.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Party(StrEnum):
 
     @classmethod
     def of(cls, role: ClientType) -> Party:
-        """The participant that a user of this role is."""
+        """Return the participant of a role."""
         return cls.CLIENT if role is ClientType.CLIENT else cls.SERVICEMAN
 
 
@@ -72,7 +72,7 @@ _TEXTS: dict[ArrowKey, str] = {
 
 
 def describe(key: ArrowKey) -> str:
-    """`S -> K  ORDER_CHANGED 1006  request to extend one of the services`."""
+    """Return `S -> K  ORDER_CHANGED 1006  request to extend one of the services`."""
     source, target, status = key
     what = f"{status.name} {status:d}  " if status else ""
     return f"{source} -> {target}  {what}{_TEXTS[key]}"
@@ -80,7 +80,7 @@ def describe(key: ArrowKey) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """One arrow of the diagram, seen `seconds` after the one before it."""
+    """One arrow of the diagram, observed `seconds` after the previous one."""
 
     number: int
     source: Party
@@ -90,12 +90,12 @@ class Arrow:
 
     @property
     def key(self) -> ArrowKey:
-        """What makes it this arrow of the diagram, and no other."""
+        """What identifies the arrow in the diagram."""
         return self.source, self.target, self.status
 
     @property
     def text(self) -> str:
-        """The diagram's own words."""
+        """The text of the arrow in the diagram."""
         return _TEXTS[self.key]
 
     def __str__(self) -> str:
@@ -103,7 +103,7 @@ class Arrow:
 
 
 class Sequence(Cubit[Arrow | None]):
-    """The arrows as they are seen: its state is the latest, `arrows` are all of them."""
+    """The arrows observed so far: the state is the latest one, `arrows` are all of them."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         """`clock` is in seconds."""
@@ -113,8 +113,8 @@ class Sequence(Cubit[Arrow | None]):
         self._last = clock()
         self._seen = asyncio.Event()
 
-    def see(self, source: Party, target: Party, status: int | None = None) -> None:
-        """An arrow has just happened."""
+    def record(self, source: Party, target: Party, status: int | None = None) -> None:
+        """Record an arrow that has just been observed."""
         now = self._clock()
         code = None if status is None else StatusCode(status)
         arrow = Arrow(len(self.arrows) + 1, source, target, code, now - self._last)
@@ -124,7 +124,7 @@ class Sequence(Cubit[Arrow | None]):
         self._seen.set()
 
     def watch(self, bloc: SocketBloc) -> None:
-        """See what reaches this bloc, for as long as it lives."""
+        """Record what reaches this bloc, until it is closed."""
         party = Party.of(bloc.type)
         connected: SocketConnectState | None = None
 
@@ -134,40 +134,40 @@ class Sequence(Cubit[Arrow | None]):
                 case SocketConnectState():
                     connected = state
                 case SocketReceiveDataState(order_status):
-                    self.see(Party.KTOR_SERVER, party, order_status.order_status_as_int)
+                    self.record(Party.KTOR_SERVER, party, order_status.order_status_as_int)
                 case SocketDisconnectState() if connected is not None:
-                    connected = None  # what follows are tries to connect again, and no arrows
-                    self.see(Party.KTOR_SERVER, party)
+                    connected = None  # what follows are attempts to reconnect, which are no arrows
+                    self.record(Party.KTOR_SERVER, party)
                 case _:
                     pass
 
         bloc.stream.subscribe(on_state)
 
     async def wait_for(self, key: ArrowKey, since: int) -> None:
-        """Wait until this arrow of the diagram is among those that came after the first `since`."""
+        """Wait until this arrow of the diagram is among those after the first `since`."""
         while all(arrow.key != key for arrow in self.arrows[since:]):
             self._seen.clear()
             await self._seen.wait()
 
 
 class SequenceObserver(RelayObserver):
-    """Sees what reaches the relay, and what it has committed."""
+    """Records what reaches the relay, and what it has committed."""
 
     def __init__(self, sequence: Sequence) -> None:
         self._sequence = sequence
 
     def connected(self, user: User) -> None:
-        self._sequence.see(Party.of(user.role), Party.KTOR_SERVER)
+        self._sequence.record(Party.of(user.role), Party.KTOR_SERVER)
 
     def received(self, user: User, frame: SendFrame) -> None:
-        self._sequence.see(Party.of(user.role), Party.KTOR_SERVER, frame.order_status.order_status_as_int)
+        self._sequence.record(Party.of(user.role), Party.KTOR_SERVER, frame.order_status.order_status_as_int)
 
     def committed(self, entry: Entry) -> None:
-        self._sequence.see(Party.KTOR_SERVER, Party.DATABASE, entry.status)
+        self._sequence.record(Party.KTOR_SERVER, Party.DATABASE, entry.status)
 
 
 def as_mermaid(arrows: list[Arrow]) -> str:
-    """What was seen, as a Mermaid sequence diagram."""
+    """Return the arrows as a Mermaid sequence diagram."""
     lines = [
         "sequenceDiagram",
         "    autonumber",

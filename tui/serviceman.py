@@ -14,7 +14,7 @@ __all__ = ["ServicemanApp", "ServicemanPanel"]
 
 
 class ServicemanPanel(RolePanel):
-    """What a serviceman does: accept, ask for an extension, verify the payment."""
+    """The serviceman's actions: accept, ask for an extension, verify the payment."""
 
     ROLE = ClientType.SERVICEMAN
     BINDINGS: ClassVar[list[BindingType]] = action_bindings(ClientType.SERVICEMAN)

@@ -1,6 +1,6 @@
 """What the demo plays on: a relay in this process, a client and a serviceman, and a cable to each.
 
-Who does what, and when, is in `play`; what is seen of it in `sequence`.
+For who does what, and when, see `play`; for what is observed of it, `sequence`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ USERS: Final = {ClientType.CLIENT: "c-17", ClientType.SERVICEMAN: "s-4"}
 
 
 class Stage:
-    """A relay that can be killed and started again, and the two blocs, which are not connected at first."""
+    """A relay that can be killed and restarted, and the two blocs, which are not connected at first."""
 
     def __init__(self, database: str, sequence: Sequence, stack: AsyncExitStack) -> None:
-        """`set_stage` makes one; `stack` ends what is begun here."""
+        """Created by `set_stage`; `stack` closes what is opened here."""
         self.sequence = sequence
         self.cables: dict[ClientType, Cable] = {}
         self.blocs: dict[ClientType, SocketBloc] = {}
@@ -45,19 +45,19 @@ class Stage:
         self._settings = self._settings.model_copy(update={"port": urlsplit(self._relay.uri).port})
 
     def kill_relay(self) -> None:
-        """End the relay as `kill -9` does: nothing is said, and nothing more committed."""
+        """End the relay as `kill -9` does: without close frames, and without another commit."""
         if self._relay is not None:
             self._relay.abort()
             self._relay = None
 
     async def close_relay(self) -> None:
-        """Shut the relay down: what is being committed is told, and everybody is sent away."""
+        """Shut the relay down: it finishes the current commit and closes all connections."""
         if self._relay is not None:
             relay, self._relay = self._relay, None
             await relay.close()
 
     async def set_up(self) -> None:
-        """Start the relay, lay the cables, and make the blocs."""
+        """Start the relay, open the cables, and create the blocs."""
         await self.start_relay()
         assert self._relay is not None
         for role, user_id in USERS.items():
@@ -71,7 +71,7 @@ class Stage:
 
 @asynccontextmanager
 async def set_stage(sequence: Sequence) -> AsyncGenerator[Stage]:
-    """A stage over an empty database, which is gone with it; `sequence` sees what happens there."""
+    """Open a stage over an empty database, which is deleted with it; `sequence` records what happens."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="socket-bloc-"))
         stage = Stage(f"sqlite:///{folder}/orders.db", sequence, stack)

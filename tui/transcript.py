@@ -1,4 +1,4 @@
-"""The demo without a screen: both orders are played, and each arrow that is seen becomes a line."""
+"""The demo without a screen: plays both orders, and prints a line for each arrow."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from tui.stage import USERS, set_stage
 
 __all__ = ["MissingArrowError", "line", "play_both_orders", "run"]
 
-PATIENCE: Final = 10.0
-"""Seconds without the arrow that comes next, after which the demo gives up."""
+TIMEOUT: Final = 10.0
+"""Seconds to wait for the next arrow before the demo gives up."""
 _K, _D = Party.KTOR_SERVER, Party.DATABASE
 
 
 def line(arrow: Arrow) -> str:
-    """`12  S -> K  ORDER_CHANGED 1006  request to extend one of the services  0.4 ms`."""
+    """Return `12  S -> K  ORDER_CHANGED 1006  request to extend one of the services  0.4 ms`."""
     return f"{arrow.number:>2}  {arrow}  {arrow.seconds * 1000:.1f} ms"
 
 
 class MissingArrowError(Exception):
-    """An arrow that the diagram has next was not seen."""
+    """The next arrow of the diagram was not observed."""
 
 
-async def play_both_orders(sequence: Sequence, *, patience: float = PATIENCE) -> None:
+async def play_both_orders(sequence: Sequence, *, within: float = TIMEOUT) -> None:
     """Play one order to its end and one that is cancelled.
 
-    Each step waits for the arrows of the one before. Raises `MissingArrowError` where one of them is not
-    seen within `patience` seconds.
+    Each step waits for the arrows of the previous one. Raises `MissingArrowError` if one of them is not
+    observed within `within` seconds.
     """
 
     async def expect(since: int, *keys: ArrowKey) -> None:
         for key in keys:
             try:
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout(within):
                     await sequence.wait_for(key, since)
             except TimeoutError:
-                raise MissingArrowError(f"not seen within {patience:g} s: {describe(key)}") from None
+                raise MissingArrowError(f"not observed within {within:g} s: {describe(key)}") from None
 
     async with set_stage(sequence) as stage:
         for role, bloc in stage.blocs.items():
@@ -62,11 +62,11 @@ async def play_both_orders(sequence: Sequence, *, patience: float = PATIENCE) ->
         await expect(0, (_K, Party.SERVICEMAN, None), (_K, Party.CLIENT, None))
 
 
-def run(sequence: Sequence, *, patience: float = PATIENCE) -> int:
-    """Play, and print a line for each arrow that `sequence` sees; returns the exit status."""
+def run(sequence: Sequence, *, within: float = TIMEOUT) -> int:
+    """Play both orders, and print a line for each arrow of `sequence`. Returns the exit status."""
     sequence.stream.subscribe(_print_line)
     try:
-        asyncio.run(play_both_orders(sequence, patience=patience))
+        asyncio.run(play_both_orders(sequence, within=within))
     except MissingArrowError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -75,6 +75,6 @@ def run(sequence: Sequence, *, patience: float = PATIENCE) -> int:
 
 
 def _print_line(arrow: Arrow | None) -> None:
-    assert arrow is not None  # only the first state is
+    assert arrow is not None  # only the initial state is None
     sys.stdout.write(line(arrow) + "\n")
     sys.stdout.flush()

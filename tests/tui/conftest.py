@@ -26,7 +26,7 @@ from tui.settings import LastTheme
 
 @pytest.fixture(autouse=True)
 def screen_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """What the machine's user prefers is no matter of the tests."""
+    """Keep the user's own preferences out of the tests."""
     for name in [*os.environ]:
         if name.startswith(("TEXTUAL", "SOCKET_BLOC_")) or name in ("NO_COLOR", "COLORFGBG"):
             monkeypatch.delenv(name)
@@ -54,7 +54,7 @@ async def relay(tmp_path: Path) -> AsyncIterator[Server]:
 
 @dataclass
 class Running:
-    """An app that runs, and what a test needs of it."""
+    """A running app, and what a test needs of it."""
 
     pilot: Pilot[None]
     app: RoleApp
@@ -74,7 +74,7 @@ class Running:
         await asyncio.create_task(self.pilot.click(target), context=self.context)
 
     async def shows(self, *texts: str) -> None:
-        """Wait until each of these texts stands on the screen."""
+        """Wait until each of these texts is on the screen."""
         await until(self.pilot, lambda: all(text in self.text for text in texts))
 
     @property
@@ -83,11 +83,11 @@ class Running:
 
     @property
     def notices(self) -> list[str]:
-        """What was told in a corner of the screen, and is still there."""
+        """The notices that are still shown."""
         return [f"{notice.title}\n{notice.message}" for notice in self.app._notifications]
 
     async def places(self, serviceman: str, message: str) -> None:
-        """Place an order by the keys."""
+        """Place an order with the keys."""
         await self.press("n")
         await until(self.pilot, lambda: self.app.screen.query(Input))
         for line, value in zip(self.app.screen.query(Input), (serviceman, message), strict=True):

@@ -1,4 +1,4 @@
-"""The sequence diagram's 31 arrows, as they stand in it, with the status that its notes give them."""
+"""The 31 arrows of the sequence diagram, each with the status in its note."""
 
 from __future__ import annotations
 

@@ -16,13 +16,13 @@ from contextlib import asynccontextmanager, suppress
 
 import pyte
 
-PATIENCE = 20.0
+TIMEOUT = 20.0
 _MODE = re.compile(rb"\x1b\[\?([\d;]+)([hl])")
 ALTERNATE_SCREEN, CURSOR, MOUSE = 1049, 25, (1000, 1002, 1003, 1006)
 
 
 class Terminal:
-    """What the process has written, and the keys for it."""
+    """The output of a process, and its keyboard."""
 
     def __init__(
         self, master: int, slave: int, process: subprocess.Popen[bytes], size: tuple[int, int]
@@ -34,36 +34,36 @@ class Terminal:
         self._before = termios.tcgetattr(slave)
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     @property
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in self._screen.display)
 
     def read(self) -> None:
-        """Take in what there is to read."""
+        """Read what is available."""
         with suppress(OSError):  # the other side is closed
             data = os.read(self._master, 65536)
             self.output += data
             self._stream.feed(data)
-        self._news.set()
+        self._changed.set()
 
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
     async def shows(self, *texts: str) -> None:
-        """Wait until each of these texts stands on the screen."""
+        """Wait until each of these texts is on the screen."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 while not all(text in self.text for text in texts):
-                    self._news.clear()
-                    await self._news.wait()
+                    self._changed.clear()
+                    await self._changed.wait()
         except TimeoutError:
-            raise AssertionError(f"waited in vain for {texts}; the screen:\n{self.text}") from None
+            raise AssertionError(f"timed out waiting for {texts}; the screen:\n{self.text}") from None
 
     async def ended(self) -> int:
-        """Wait for the end of the process, and for the last of its output; gives its exit status."""
-        status = await asyncio.to_thread(self.process.wait, PATIENCE)
+        """Wait for the end of the process and of its output. Returns the exit status."""
+        status = await asyncio.to_thread(self.process.wait, TIMEOUT)
         os.set_blocking(self._master, False)
         with suppress(BlockingIOError):
             while True:
@@ -74,7 +74,7 @@ class Terminal:
         return status
 
     def is_on(self, mode: int) -> bool:
-        """Whether the process has left this mode of the terminal on (`CSI ? mode h`)."""
+        """Return whether the process has left this mode of the terminal on (`CSI ? mode h`)."""
         last = False
         for match in _MODE.finditer(self.output):
             if str(mode).encode() in match[1].split(b";"):
@@ -83,7 +83,7 @@ class Terminal:
 
     @property
     def is_restored(self) -> bool:
-        """Whether the terminal is as the process has found it."""
+        """Whether the terminal is as it was before the process."""
         is_left = not self.is_on(ALTERNATE_SCREEN) and not any(self.is_on(mode) for mode in MOUSE)
         return is_left and self.is_on(CURSOR) and termios.tcgetattr(self._slave) == self._before
 

@@ -1,4 +1,4 @@
-"""The two apps over a real relay, by their keys alone."""
+"""The two apps over a real relay, used only with the keys."""
 
 from __future__ import annotations
 
@@ -62,20 +62,18 @@ async def test_a_cancelled_order_by_the_keys_only_after_a_confirmation(
     await serviceman.press("a")
     await client.shows("YOUR TURN: start the work")
     await client.press("x")
-    await client.shows("Cancel the order? There is no way back")
+    await client.shows("Cancel the order? This cannot be undone")
     await client.press("enter")  # the focus is on keeping it
     await client.shows("YOUR TURN: start the work")
     await client.press("x")
-    await client.shows("There is no way back")
+    await client.shows("This cannot be undone")
     await client.press("y")
     await client.shows("ENDED: the order is cancelled")
     await serviceman.shows("ENDED: the order is cancelled", "cancelled by c-17")
     assert [len(order.entries) for order in client.orders.state.by_id.values()] == [3]
 
 
-async def test_several_orders_stand_side_by_side_with_those_that_wait_first(
-    client: Running, serviceman: Running
-) -> None:
+async def test_orders_that_wait_for_the_user_are_listed_first(client: Running, serviceman: Running) -> None:
     for message in ("first", "second", "third"):
         await client.places("s-4", message)
         await client.shows(f"· {message}", "✓ placed: committed")
@@ -92,7 +90,7 @@ async def test_several_orders_stand_side_by_side_with_those_that_wait_first(
     await client.shows("YOUR TURN: start the work", "· first")
 
 
-async def test_an_action_taken_without_a_connection_is_queued_and_sent_later_once(
+async def test_an_action_without_a_connection_is_queued_and_sent_once_later(
     client: Running, serviceman: Running, relay: Server, tmp_path: Path
 ) -> None:
     await client.places("s-4", "Kitchen tap drips")
@@ -118,7 +116,7 @@ async def test_an_action_taken_without_a_connection_is_queued_and_sent_later_onc
         ]
 
 
-async def test_a_refused_action_shows_the_relays_reason_and_changes_nothing(
+async def test_a_rejected_action_shows_the_relays_reason_and_changes_nothing(
     client: Running, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = await open_app(ClientApp, "c-18")
@@ -128,22 +126,22 @@ async def test_a_refused_action_shows_the_relays_reason_and_changes_nothing(
     (taken,) = client.orders.state.by_id
     monkeypatch.setattr(other.app.query_one(ClientApp.PANEL), "_new_id", lambda: taken)
     await other.places("s-4", "Whose is it?")
-    await other.shows("✗ placed: refused: order", "exists already")
-    assert any("placed: refused" in notice and "exists already" in notice for notice in other.notices)
+    await other.shows("✗ placed: rejected: order", "exists already")
+    assert any("placed: rejected" in notice and "exists already" in notice for notice in other.notices)
     await other.shows("press n to place one")
     assert other.orders.state.by_id == {}
 
 
-async def test_a_refused_connection_says_why_and_a_key_tries_again(open_app: OpenApp, relay: Server) -> None:
+async def test_a_refused_connection_shows_why_and_a_key_tries_again(open_app: OpenApp, relay: Server) -> None:
     client = await open_app(ClientApp, "c-17", uri=relay.uri.replace("/order", "/orders"))
     await client.shows("Client c-17", "✗ refused: HTTP 404")
     await client.places("s-4", "Kitchen tap drips")
-    await client.shows("✗ placed: not sent: there is no connection; press r")
+    await client.shows("✗ placed: not sent: no connection; press r")
     await client.press("r")
     await client.shows("Client c-17", "✗ refused: HTTP 404")
 
 
-async def test_a_new_order_rings_a_bell_and_is_told(
+async def test_a_new_order_rings_a_bell_and_shows_a_notice(
     client: Running, serviceman: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rings: list[str] = []
@@ -154,9 +152,7 @@ async def test_a_new_order_rings_a_bell_and_is_told(
     assert rings == ["ding"]
 
 
-async def test_orders_that_wait_since_before_are_one_piece_of_news(
-    client: Running, open_app: OpenApp
-) -> None:
+async def test_orders_that_were_waiting_before_are_one_notice(client: Running, open_app: OpenApp) -> None:
     for message in ("first", "second"):
         await client.places("s-4", message)
         await client.shows("✓ placed: committed")
@@ -167,13 +163,13 @@ async def test_orders_that_wait_since_before_are_one_piece_of_news(
     assert notice.startswith("2 orders wait for you\n")
 
 
-async def test_finished_orders_are_history_and_come_back_after_a_restart(
+async def test_ended_orders_are_history_and_are_there_after_a_restart(
     client: Running, open_app: OpenApp
 ) -> None:
     await client.places("s-4", "Kitchen tap drips")
     await client.shows("✓ placed: committed")
     await client.press("x")
-    await client.shows("There is no way back")
+    await client.shows("This cannot be undone")
     await client.press("y")
     await client.shows("✓ cancelled: committed")
     again = await open_app(ClientApp, "c-17")

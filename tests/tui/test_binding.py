@@ -25,7 +25,7 @@ When = Callable[[int, int], bool]
 
 
 class Shown(BlocNode, Static):
-    """Shows a number, and notes what it was made to build and was told."""
+    """Shows a number, and records what it builds and what it listens to."""
 
     def __init__(
         self, cubit: Cubit[int], *, build_when: When | None = None, listen_when: When | None = None
@@ -58,7 +58,7 @@ class OneWidget(App[None]):
         yield self.widget
 
 
-async def test_the_state_there_is_gets_built_at_first() -> None:
+async def test_the_current_state_is_built_first() -> None:
     shown = Shown(Cubit(7))
     async with OneWidget(shown).run_test() as pilot:
         await until(pilot, lambda: shown.built == [7])
@@ -66,7 +66,7 @@ async def test_the_state_there_is_gets_built_at_first() -> None:
         assert "state 7" in text_of(pilot.app)
 
 
-async def test_nothing_is_built_or_told_inside_of_emit() -> None:
+async def test_neither_builder_nor_listener_is_called_inside_emit() -> None:
     shown = Shown(cubit := Cubit(0))
     async with OneWidget(shown).run_test() as pilot:
         await until(pilot, lambda: shown.built)
@@ -75,7 +75,7 @@ async def test_nothing_is_built_or_told_inside_of_emit() -> None:
         await until(pilot, lambda: shown.built == [0, 1] and shown.told == [1])
 
 
-async def test_of_a_burst_the_last_state_is_built_and_every_one_is_told() -> None:
+async def test_a_burst_is_built_once_and_each_of_its_states_is_listened_to() -> None:
     shown = Shown(cubit := Cubit(0))
     async with OneWidget(shown).run_test() as pilot:
         await until(pilot, lambda: shown.built)
@@ -86,7 +86,7 @@ async def test_of_a_burst_the_last_state_is_built_and_every_one_is_told() -> Non
         assert shown.built == [0, 1000]
 
 
-async def test_what_is_emitted_while_a_listener_is_told_is_told_after() -> None:
+async def test_a_state_emitted_by_a_listener_is_listened_to_afterwards() -> None:
     cubit = Cubit(0)
 
     class Answering(Shown):
@@ -101,7 +101,7 @@ async def test_what_is_emitted_while_a_listener_is_told_is_told_after() -> None:
         assert shown.told == [1, 2, 10, 20]
 
 
-async def test_a_builder_asks_with_the_state_it_built_last_and_a_listener_with_the_one_before() -> None:
+async def test_when_is_given_the_state_built_last_or_the_previous_one_of_a_listener() -> None:
     shown = Shown(cubit := Cubit(0), build_when=lambda a, b: b >= a + 3, listen_when=lambda a, b: b > a)
     async with OneWidget(shown).run_test() as pilot:
         for number in (1, 2, 3, 2, 4, 6):
@@ -136,7 +136,7 @@ async def test_states_from_another_task_and_another_thread_are_built_on_the_apps
 
 
 @pytest.mark.parametrize("leave", ["remove", "exit", "pop"])
-async def test_a_node_that_is_gone_listens_no_more(leave: str) -> None:
+async def test_an_unmounted_node_does_not_listen_any_more(leave: str) -> None:
     shown = Shown(cubit := Cubit(0))
 
     class Other(Screen[None]):
@@ -159,7 +159,7 @@ async def test_a_node_that_is_gone_listens_no_more(leave: str) -> None:
     assert shown.told == []
 
 
-async def test_an_on_unmount_of_a_subclass_does_not_keep_the_bloc() -> None:
+async def test_bindings_are_disposed_of_also_if_a_subclass_has_its_own_on_unmount() -> None:
     class Careless(Shown):
         def on_unmount(self) -> None:
             self.told.append(-1)  # and no call of super()
@@ -170,7 +170,7 @@ async def test_an_on_unmount_of_a_subclass_does_not_keep_the_bloc() -> None:
     assert (listeners(cubit), shown.told) == (0, [-1])
 
 
-async def test_an_app_that_crashes_lets_go_of_the_bloc_and_the_bloc_goes_on() -> None:
+async def test_an_app_that_crashes_unsubscribes_and_the_bloc_goes_on() -> None:
     class Faulty(Shown):
         def build(self, state: int) -> None:
             if state == 1:
@@ -194,7 +194,7 @@ async def test_an_app_that_crashes_lets_go_of_the_bloc_and_the_bloc_goes_on() ->
 
 
 @pytest.mark.parametrize("kind", [BlocBuilder, BlocListener])
-async def test_a_node_without_the_mixin_lets_go_at_the_first_state_after_its_end(kind: Any) -> None:
+async def test_a_node_without_the_mixin_unsubscribes_at_the_first_state_after_its_end(kind: Any) -> None:
     cubit = Cubit(0)
     taken: list[int] = []
 
@@ -213,7 +213,7 @@ async def test_a_node_without_the_mixin_lets_go_at_the_first_state_after_its_end
         assert taken[-1] == 1
 
 
-async def test_what_has_been_disposed_takes_up_nothing_that_still_waits() -> None:
+async def test_a_disposed_binding_drops_what_is_still_queued() -> None:
     node = Static()
     taken: list[int] = []
     async with OneWidget(node).run_test() as pilot:
@@ -240,7 +240,7 @@ async def test_screens_and_apps_are_nodes_too() -> None:
     assert listeners(cubit) == 0
 
 
-def test_it_stands_alone() -> None:
+def test_the_binding_imports_nothing_about_orders() -> None:
     tree = ast.parse(Path(binding.__file__).read_text(encoding="utf-8"))
     imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     ours = {name for name in imported if name and name.startswith(("socket_bloc", "server_stub", "tui"))}

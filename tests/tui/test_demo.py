@@ -1,4 +1,4 @@
-"""The demo's screen: it plays both orders, and an accident in the middle loses nothing."""
+"""The demo's screen: it plays both orders, and a failure in the middle loses nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def stage() -> AsyncIterator[Stage]:
 
 @pytest.fixture
 def plays() -> bool:
-    """Whether the app begins to play by itself."""
+    """Return whether the app starts playing by itself."""
     return True
 
 
@@ -46,7 +46,7 @@ async def app(stage: Stage, tmp_path: Path, plays: bool) -> AsyncIterator[DemoAp
 
 
 def seen(sequence: Sequence, *wanted: tuple[str, str, str | None, str]) -> Callable[[], bool]:
-    """Whether these arrows are among those seen, in this order."""
+    """Return whether these arrows have been recorded, in this order."""
 
     def all_seen() -> bool:
         arrows = iter([described(arrow) for arrow in sequence.arrows])
@@ -64,7 +64,7 @@ def controls(pilot: Pilot[None]) -> str:
     return str(pilot.app.query_one("#controls", Static).content)
 
 
-async def test_it_plays_both_orders_by_itself(app: DemoApp, stage: Stage) -> None:
+async def test_both_orders_play_by_themselves(app: DemoApp, stage: Stage) -> None:
     async with app.run_test(size=(150, 45)) as pilot:
         await pilot.press("plus", "plus", "plus")
         assert "0.1 s a step" in controls(pilot)
@@ -77,7 +77,7 @@ async def test_it_plays_both_orders_by_itself(app: DemoApp, stage: Stage) -> Non
 
 
 @pytest.mark.parametrize("plays", [False])
-async def test_step_by_step_each_key_press_is_one_status(app: DemoApp, stage: Stage) -> None:
+async def test_each_press_of_the_step_key_sends_one_status(app: DemoApp, stage: Stage) -> None:
     async with app.run_test(size=(150, 45)) as pilot:
         assert "paused" in controls(pilot)
         await until(pilot, lambda: all(bloc.is_connected for bloc in stage.blocs.values()))
@@ -98,7 +98,7 @@ async def test_step_by_step_each_key_press_is_one_status(app: DemoApp, stage: St
 
 
 @pytest.mark.parametrize("plays", [False])
-async def test_a_step_with_a_pulled_cable_is_queued_and_goes_on_when_it_is_plugged_in(
+async def test_a_step_with_a_pulled_cable_is_queued_until_it_is_plugged_in(
     app: DemoApp, stage: Stage
 ) -> None:
     async with app.run_test(size=(150, 45), notifications=True) as pilot:
@@ -108,13 +108,13 @@ async def test_a_step_with_a_pulled_cable_is_queued_and_goes_on_when_it_is_plugg
         assert "client cable PULLED" in controls(pilot)
         await until(pilot, lambda: not client.is_connected)
         await pilot.press(".", ".")
-        await until(pilot, lambda: any("still under way" in toast.message for toast in app._notifications))
+        await until(pilot, lambda: any("still pending" in toast.message for toast in app._notifications))
         assert not seen(stage.sequence, BOTH_ORDERS[2])()
         await pilot.press("k")
         await until(pilot, seen(stage.sequence, *BOTH_ORDERS[2:5]))
 
 
-async def test_a_killed_relay_comes_back_and_the_play_goes_on(app: DemoApp, stage: Stage) -> None:
+async def test_the_play_goes_on_when_a_killed_relay_is_restarted(app: DemoApp, stage: Stage) -> None:
     async with app.run_test(size=(150, 45)) as pilot:
         await pilot.press("plus", "plus", "plus")
         await until(pilot, seen(stage.sequence, *BOTH_ORDERS[2:8]))
@@ -128,7 +128,7 @@ async def test_a_killed_relay_comes_back_and_the_play_goes_on(app: DemoApp, stag
         assert numbers == list(range(1, len(numbers) + 1))
 
 
-async def test_no_step_is_played_in_a_panel_that_is_being_taken_down(app: DemoApp, stage: Stage) -> None:
+async def test_no_step_is_played_in_a_panel_that_is_being_removed(app: DemoApp, stage: Stage) -> None:
     async with app.run_test(size=(150, 45)) as pilot:
         await app.query_one("ServicemanPanel").remove_children()
         await pilot.press("full_stop")
@@ -158,7 +158,7 @@ def test_an_arrow_is_drawn_between_its_lifelines(source: Party, target: Party, p
     assert lifelines(source, target) == picture
 
 
-async def test_the_director_waits_until_both_parties_know_of_the_last_step(stage: Stage) -> None:
+async def test_the_director_waits_until_both_parties_have_seen_the_previous_step(stage: Stage) -> None:
     director = Director("s-4", new_id=iter(["o-1", "o-2"]).__next__)
     client = OrdersCubit(stage.blocs[ClientType.CLIENT])
     serviceman = OrdersCubit(stage.blocs[ClientType.SERVICEMAN])

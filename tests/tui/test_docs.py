@@ -1,4 +1,4 @@
-"""What docs/apps.md shows works as it stands there."""
+"""The examples of docs/apps.md work."""
 
 from __future__ import annotations
 

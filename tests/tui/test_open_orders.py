@@ -26,7 +26,7 @@ def order_in(status: StatusCode, order_id: str, flow: OrderFlow = ORDER_FLOW) ->
     return Order(order_id, entries=(entry,), flow=flow)
 
 
-def test_an_order_is_among_the_open_ones_until_it_has_ended_or_is_gone() -> None:
+def test_an_order_is_open_until_it_has_ended_or_is_removed() -> None:
     opened = OpenOrders()
     orders = Orders().with_order(order_in(StatusCode.PLACED, "o-1"))
     orders = orders.with_order(order_in(StatusCode.CANCELLED, "o-2"))
@@ -52,7 +52,7 @@ def test_the_first_order_for_a_user_is_one_that_waits_for_them_or_else_any_open_
     assert opened.first_for(SERVICEMAN) == "o-1"
 
 
-def test_only_orders_that_have_changed_are_looked_at() -> None:
+def test_only_orders_that_have_changed_are_checked() -> None:
     flow = CountingFlow(ORDER_FLOW.steps)
     orders = Orders(flow=flow)
     for number in range(5000):

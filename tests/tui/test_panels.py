@@ -1,4 +1,4 @@
-"""What a panel does with its keys, its buttons and its focus; two of them in one app."""
+"""The keys, buttons and focus of a panel; two panels in one app."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def client(open_app: OpenApp) -> Running:
 
 
 @pytest.mark.parametrize(("kind", "user"), [(ClientApp, "c-17"), (ServicemanApp, "s-4")])
-async def test_no_key_does_nothing_without_a_word(kind: type[RoleApp], user: str, open_app: OpenApp) -> None:
+async def test_every_key_that_is_refused_says_why(kind: type[RoleApp], user: str, open_app: OpenApp) -> None:
     running = await open_app(kind, user)
     await running.shows("● connected")
     for binding in kind.PANEL.BINDINGS:
@@ -55,7 +55,7 @@ async def test_no_key_does_nothing_without_a_word(kind: type[RoleApp], user: str
             told = len(running.notices)
             await running.press(str(getattr(binding, "key", "")))
             await until(running.pilot, lambda told=told: len(running.notices) > told)
-            assert "not now\nno order is chosen" in running.notices[-1]
+            assert "not now\nno order selected" in running.notices[-1]
 
 
 async def test_a_key_at_the_wrong_time_says_why_and_whose_turn_it_is(client: Running) -> None:
@@ -66,40 +66,40 @@ async def test_a_key_at_the_wrong_time_says_why_and_whose_turn_it_is(client: Run
     assert client.notices == ["Pay: not now\nonce started or extended\n◷ s-4's turn: accept the order"]
 
 
-async def test_a_button_that_becomes_dimmed_keeps_the_focus_and_the_keys_go_on(client: Running) -> None:
+async def test_a_button_that_becomes_dimmed_keeps_the_focus_and_the_keys_still_work(client: Running) -> None:
     await client.places("s-4", "Kitchen tap drips")
     await client.shows("✓ placed: committed")
     button = client.app.query(Button).last()
     button.focus()
     await client.press("enter")
-    await client.shows("There is no way back")
+    await client.shows("This cannot be undone")
     await client.press("y")
     await client.shows("ENDED")
     assert client.app.focused is button
     await client.press("enter")
     await until(client.pilot, lambda: any("the order is cancelled" in notice for notice in client.notices))
     await client.press("n")
-    await client.shows("What is to be done")
+    await client.shows("Work to be done")
 
 
-async def test_a_click_is_as_good_as_a_key(client: Running) -> None:
+async def test_a_click_does_the_same_as_a_key(client: Running) -> None:
     await client.places("s-4", "Kitchen tap drips")
     await client.shows("[x] Cancel")
     button = client.app.query(Button).last()
     await client.click(button)
-    await client.shows("There is no way back")
+    await client.shows("This cannot be undone")
     await client.click("#yes")
     await client.shows("✓ cancelled: committed")
 
 
-async def test_keys_work_after_a_click_beside_everything(client: Running) -> None:
+async def test_keys_work_after_a_click_on_an_empty_place(client: Running) -> None:
     await client.click(".turn")
     await client.press("n")
-    await client.shows("What is to be done")
+    await client.shows("Work to be done")
 
 
 @pytest.mark.parametrize(
-    ("serviceman", "problem"), [("", "Say with which serviceman"), ("c-17", "must go to another user")]
+    ("serviceman", "problem"), [("", "Enter the id of a serviceman"), ("c-17", "must go to another user")]
 )
 async def test_an_order_that_cannot_be_placed_says_why_and_is_not_sent(
     client: Running, serviceman: str, problem: str
@@ -111,7 +111,7 @@ async def test_an_order_that_cannot_be_placed_says_why_and_is_not_sent(
     assert client.orders.state.by_id == {}
 
 
-async def test_what_users_write_is_neither_markup_nor_control(client: Running, open_app: OpenApp) -> None:
+async def test_users_texts_are_neither_markup_nor_controls(client: Running, open_app: OpenApp) -> None:
     client.bloc.send_order_status(
         OrderStatus.of(
             StatusCode.PLACED,
@@ -126,10 +126,10 @@ async def test_what_users_write_is_neither_markup_nor_control(client: Running, o
     await serviceman.press("a")
     await serviceman.shows("✓ accepted")
     await client.press("x")
-    await client.shows("There is no way back")
+    await client.shows("This cannot be undone")
 
 
-async def test_what_comes_while_the_user_is_asked_is_not_overlooked(
+async def test_a_status_that_arrives_during_a_dialog_is_taken_into_account(
     client: Running, relay: Server, open_app: OpenApp
 ) -> None:
     serviceman = await open_app(ServicemanApp, "s-4")
@@ -149,7 +149,7 @@ async def test_what_comes_while_the_user_is_asked_is_not_overlooked(
     assert "ORDER_CHANGED" not in str(serviceman.orders.state.by_id)
 
 
-async def test_an_app_that_is_left_listens_no_more(client: Running) -> None:
+async def test_an_app_that_has_quit_does_not_listen_any_more(client: Running) -> None:
     assert listeners(client.orders) > 0
     await client.leave()
     assert listeners(client.orders) == 0
@@ -173,7 +173,7 @@ class SideBySide(App[None]):
         yield Footer()
 
 
-async def test_two_panels_stand_in_one_app_and_each_key_goes_to_the_one_with_the_focus(relay: Server) -> None:
+async def test_in_an_app_with_two_panels_each_key_goes_to_the_focused_one(relay: Server) -> None:
     client = SocketBloc("c-17", ClientType.CLIENT, uri=relay.uri)
     serviceman = SocketBloc("s-4", ClientType.SERVICEMAN, uri=relay.uri)
     async with OrdersCubit(client) as placed, OrdersCubit(serviceman) as received, client, serviceman:
@@ -193,14 +193,14 @@ async def test_two_panels_stand_in_one_app_and_each_key_goes_to_the_one_with_the
 
 @pytest.fixture
 async def quiet() -> Any:
-    """A bloc without a connection, into which a test puts states."""
+    """A bloc without a connection, for which a test emits states."""
     bloc = SocketBloc("c-17", ClientType.CLIENT)
     async with OrdersCubit(bloc) as orders:
         yield bloc, orders
     await bloc.close()
 
 
-async def test_the_connection_is_always_in_sight(quiet: tuple[SocketBloc, OrdersCubit]) -> None:
+async def test_each_state_of_the_connection_is_shown(quiet: tuple[SocketBloc, OrdersCubit]) -> None:
     bloc, orders = quiet
     now = AT
     panel = ClientPanel(bloc, orders, clock=lambda: now)
@@ -254,7 +254,7 @@ async def test_an_action_is_shown_as_sent_until_its_outcome_is_known(
         assert "→" not in text_of(app)
 
 
-async def test_a_status_that_may_not_be_sent_says_why_and_the_app_goes_on(client: Running) -> None:
+async def test_a_status_that_is_not_allowed_shows_why_and_the_app_goes_on(client: Running) -> None:
     panel = client.app.query_one(ClientPanel)
     panel.send(OrderStatus.of(StatusCode.ACCEPTED, order_id="o-1"))
     await client.shows("✗ accepted: not sent: order_status_as_int: ACCEPTED is sent by the serviceman")
@@ -266,7 +266,7 @@ async def test_a_status_that_may_not_be_sent_says_why_and_the_app_goes_on(client
     assert client.orders.state.by_id == {}
 
 
-async def test_a_replay_that_takes_its_time_is_one_piece_of_news_about_what_still_waits(
+async def test_a_slow_replay_is_one_notice_about_the_orders_that_still_wait(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(notices, "QUIET", 1.0)
@@ -291,7 +291,7 @@ async def test_a_replay_that_takes_its_time_is_one_piece_of_news_about_what_stil
     await bloc.close()
 
 
-async def test_a_list_that_grows_and_sorts_anew_leaves_the_choice_alone(
+async def test_a_list_that_grows_and_is_sorted_again_keeps_the_selection(
     quiet: tuple[SocketBloc, OrdersCubit],
 ) -> None:
     bloc, orders = quiet
@@ -326,7 +326,7 @@ async def test_a_list_that_grows_and_sorts_anew_leaves_the_choice_alone(
         assert app.query_one(OrderList).get_option_at_index(0).id == "order-3"
 
 
-async def test_a_move_of_the_cursor_is_not_undone_by_news_that_come_at_the_same_time(
+async def test_a_move_of_the_cursor_is_not_undone_by_a_status_that_arrives_meanwhile(
     quiet: tuple[SocketBloc, OrdersCubit],
 ) -> None:
     bloc, orders = quiet
@@ -341,7 +341,7 @@ async def test_a_move_of_the_cursor_is_not_undone_by_news_that_come_at_the_same_
         choose = panel.choose
         panel.choose = lambda order_id: (chosen.append(str(order_id)), choose(order_id))[1]  # type: ignore[method-assign]
         app.query_one(OrderList).action_cursor_up()
-        panel._show(orders.state)  # what news would do, before the move is known
+        panel._show(orders.state)  # what an arriving status does, before the move is handled
         await until(pilot, lambda: chosen)
         await pilot.pause()
         assert chosen == ["two"]
@@ -349,15 +349,15 @@ async def test_a_move_of_the_cursor_is_not_undone_by_news_that_come_at_the_same_
         assert panel.chosen.order_id == "two"
 
 
-async def test_a_key_that_finds_nothing_to_do_says_so(client: Running) -> None:
+async def test_a_key_with_nothing_to_do_says_so(client: Running) -> None:
     await client.press("h", "r")
     await until(client.pilot, lambda: len(client.notices) == 2)
     assert "No order has ended yet" in client.notices[0]
-    assert "You are connected" in client.notices[1]
+    assert "Already connected" in client.notices[1]
 
 
 async def test_an_unfocused_terminal_does_not_make_the_action_bar_stale(client: Running) -> None:
-    client.app.app_focus = False  # Textual's footer stands still from here on
+    client.app.app_focus = False  # Textual's footer is not updated from here on
     await client.places("s-4", "Kitchen tap drips")
     await client.shows("[x] Cancel")
     assert "[x] Cancel" in text_of(client.app)

@@ -25,7 +25,7 @@ def test_an_unreadable_or_unknown_theme_counts_as_none(content: str) -> None:
     assert theme_or_remembered(None) == DEFAULT_THEME
 
 
-def test_the_theme_is_remembered_where_the_user_keeps_the_state_of_programs(tmp_path: Path) -> None:
+def test_the_theme_is_saved_in_the_users_state_directory(tmp_path: Path) -> None:
     assert LastTheme().path == tmp_path / "state" / "socket-bloc" / "theme.json"
 
 
@@ -36,7 +36,7 @@ async def client(open_app: OpenApp) -> Running:
     return running
 
 
-async def test_the_theme_that_is_chosen_is_remembered(client: Running) -> None:
+async def test_the_chosen_theme_is_saved(client: Running) -> None:
     memory = client.app._memory
     assert memory.read() is None
     await client.press("ctrl+p")
@@ -50,13 +50,13 @@ async def test_the_theme_that_is_chosen_is_remembered(client: Running) -> None:
     assert client.app.theme == "textual-light"
 
 
-async def test_a_theme_that_cannot_be_remembered_is_told(client: Running) -> None:
+async def test_a_theme_that_cannot_be_saved_shows_a_notice(client: Running) -> None:
     path = client.app._memory.path
     path.parent.parent.mkdir(parents=True, exist_ok=True)
     path.parent.write_text("a file where the folder should be")
     client.app.theme = "nord"
     await until(client.pilot, lambda: client.notices)
-    assert client.notices[0].startswith(f"The theme is not remembered\n{path}")
+    assert client.notices[0].startswith(f"Cannot save the theme\n{path}")
 
 
 async def test_the_palette_has_a_command_for_each_key(client: Running) -> None:
@@ -65,7 +65,7 @@ async def test_the_palette_has_a_command_for_each_key(client: Running) -> None:
     await client.type("new (n)")
     await client.shows("New (n)")
     await client.press("enter")
-    await client.shows("What is to be done")
+    await client.shows("Work to be done")
 
 
 async def test_help_lists_the_keys_and_the_marks(client: Running) -> None:
@@ -76,7 +76,7 @@ async def test_help_lists_the_keys_and_the_marks(client: Running) -> None:
 
 
 @pytest.mark.parametrize("key", ["q", "ctrl+c"])
-async def test_who_leaves_with_something_queued_is_asked_once(key: str, tmp_path: Path) -> None:
+async def test_quitting_with_something_queued_asks_once(key: str, tmp_path: Path) -> None:
     bloc = SocketBloc("c-17", ClientType.CLIENT, uri="ws://127.0.0.1:9/order")  # nobody is there
     async with OrdersCubit(bloc) as orders, bloc:
         memory = LastTheme(tmp_path)

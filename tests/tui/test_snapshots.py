@@ -1,4 +1,4 @@
-"""What the screens look like, as text, at three sizes. `SNAPSHOTS=write` writes the files anew."""
+"""The screens as text, at three sizes, compared with files. `SNAPSHOTS=write` writes the files."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ FEED = (
 
 
 def states(user: str, other: str) -> list[SocketState]:
-    """The feed, as one of its two users is told of it."""
+    """Emit the feed as one of its two users receives it."""
     told: list[SocketState] = [SocketConnectState(resumed=True, epoch="e")]
     for seq, (sender, code, order_id, message) in enumerate(FEED, 1):
         receiver = other if sender == user else user
@@ -61,11 +61,11 @@ def states(user: str, other: str) -> list[SocketState]:
 
 
 async def nothing(pilot: Pilot[None], bloc: SocketBloc) -> None:
-    """The screen as it comes up."""
+    """The initial screen."""
 
 
 async def lost(pilot: Pilot[None], bloc: SocketBloc) -> None:
-    """The connection goes, and an approval waits."""
+    """A lost connection and a queued approval."""
     status = OrderStatus.of(StatusCode.EXTENDED, order_id="7d3e11")
     bloc.emit(SocketReconnectingState(2, NOW + timedelta(seconds=3), "the relay is silent"))
     bloc.emit(SocketDataQueuedState(status, "m-queued"))
@@ -75,13 +75,13 @@ async def lost(pilot: Pilot[None], bloc: SocketBloc) -> None:
 async def place(pilot: Pilot[None], bloc: SocketBloc) -> None:
     """The form for a new order."""
     await pilot.press("n")
-    await until_shown(pilot, "What is to be done", "Place order")
+    await until_shown(pilot, "Work to be done", "Place order")
 
 
 async def help(pilot: Pilot[None], bloc: SocketBloc) -> None:
-    """Keys and marks."""
+    """The help screen."""
     await pilot.press("f1")
-    await until_shown(pilot, "esc leaves")
+    await until_shown(pilot, "esc: close")
 
 
 @pytest.mark.parametrize("size", [SMALL, USUAL, LARGE], ids=lambda size: f"{size[0]}x{size[1]}")
@@ -93,7 +93,7 @@ async def help(pilot: Pilot[None], bloc: SocketBloc) -> None:
         (ServicemanApp, "s-4", "c-17", nothing),
     ],
 )
-async def test_the_screen_looks_as_it_did(
+async def test_the_screen_matches_its_snapshot(
     kind: type[RoleApp], user: str, other: str, scene: Scene, size: tuple[int, int]
 ) -> None:
     await compare(kind, user, other, scene, size)
@@ -101,7 +101,7 @@ async def test_the_screen_looks_as_it_did(
 
 @pytest.mark.parametrize("size", [SMALL, USUAL], ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("scene", [place, help])
-async def test_what_stands_before_it_fits_the_screen(scene: Scene, size: tuple[int, int]) -> None:
+async def test_a_dialog_matches_its_snapshot(scene: Scene, size: tuple[int, int]) -> None:
     await compare(ClientApp, "c-17", "s-4", scene, size)
 
 

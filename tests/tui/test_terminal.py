@@ -1,4 +1,4 @@
-"""The apps as processes in a real terminal: what is seen, what the keys do, what is left behind."""
+"""The apps as processes in a real terminal: what they show, what the keys do, how they leave the terminal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def test_a_client_in_a_terminal_places_an_order_and_leaves_it_clean(relay:
         assert terminal.is_on(ALTERNATE_SCREEN)
         assert terminal.is_on(MOUSE[0])
         terminal.type("n")
-        await terminal.shows("What is to be done")
+        await terminal.shows("Work to be done")
         terminal.type("s-4\r")
         terminal.type("Kitchen tap drips\r")
         await terminal.shows("✓ placed: committed", "s-4's turn: accept the order")
@@ -84,7 +84,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-async def test_a_crash_leaves_the_terminal_clean_and_says_what_it_was(relay: Server) -> None:
+async def test_a_crash_leaves_the_terminal_clean_and_shows_the_error(relay: Server) -> None:
     arguments = ["-c", CRASH, "client", "--user", "c-17", "--uri", relay.uri]
     async with in_terminal(arguments, {**os.environ}) as terminal:
         await terminal.shows("● connected")
@@ -94,7 +94,7 @@ async def test_a_crash_leaves_the_terminal_clean_and_says_what_it_was(relay: Ser
         assert b"a bug in the view" in terminal.output
 
 
-async def test_without_colours_everything_is_still_said(relay: Server) -> None:
+async def test_without_colours_the_screen_has_the_same_texts(relay: Server) -> None:
     arguments = ["-m", "tui", "client", "--user", "c-17", "--uri", relay.uri]
     async with in_terminal(arguments, {**os.environ, "NO_COLOR": "1"}, size=(50, 24)) as terminal:
         await terminal.shows("● connected", "press n to place one")
@@ -116,7 +116,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-async def test_what_is_logged_does_not_get_onto_the_screen(relay: Server) -> None:
+async def test_log_records_do_not_appear_on_the_screen(relay: Server) -> None:
     arguments = ["-c", LOGGING, "client", "--user", "c-17", "--uri", relay.uri]
     async with in_terminal(arguments, {**os.environ}) as terminal:
         await terminal.shows("● connected")

@@ -1,4 +1,4 @@
-"""The plain demo: each line is an arrow that was seen, and what is not seen is missing."""
+"""The plain demo: each line is an observed arrow; an arrow that is not observed is missing."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ def test_the_command_prints_both_branches_arrow_by_arrow_and_counts_them(argv: l
     assert demo.returncode == 0
 
 
-def test_what_is_not_committed_is_not_in_the_transcript_and_the_demo_fails(
+def test_a_failed_commit_is_missing_from_the_transcript_and_fails_the_demo(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(_store: SqliteStore) -> None:
         raise LedgerError("no disk")
 
     monkeypatch.setattr(SqliteStore, "commit", refuse)
-    assert run(Sequence(), patience=0.3) == 1
+    assert run(Sequence(), within=0.3) == 1
     output = capsys.readouterr()
     seen = [arrow for arrow in read(output.out) if arrow != BOTH_ORDERS[2]]  # it is sent again and again
     assert seen == BOTH_ORDERS[:2] + AFTER_THE_BRANCH
-    assert output.err == "not seen within 0.3 s: K -> D  PLACED 1001  status changed to 1001\n"
+    assert output.err == "not observed within 0.3 s: K -> D  PLACED 1001  status changed to 1001\n"
 
 
-def test_what_does_not_reach_the_other_party_is_not_in_the_transcript(
+def test_a_status_that_does_not_arrive_is_missing_from_the_transcript(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(SocketBloc, "_on_receive", lambda _bloc, _event, _emit: None)
-    assert run(Sequence(), patience=0.3) == 1
+    assert run(Sequence(), within=0.3) == 1
     output = capsys.readouterr()
     assert read(output.out) == BOTH_ORDERS[:4] + AFTER_THE_BRANCH
-    assert output.err == "not seen within 0.3 s: K -> S  PLACED 1001  receives the order\n"
+    assert output.err == "not observed within 0.3 s: K -> S  PLACED 1001  receives the order\n"
 
 
-async def test_the_mermaid_file_is_the_diagram_of_what_was_seen() -> None:
+async def test_the_mermaid_file_is_the_diagram_of_the_arrows() -> None:
     sequence = Sequence()
     await play_both_orders(sequence)
     lines = as_mermaid(sequence.arrows).splitlines()

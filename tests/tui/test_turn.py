@@ -1,4 +1,4 @@
-"""Whose turn it is and why not, in words; for the diagram's flow and for another one."""
+"""The texts about whose turn it is and why not; for the diagram's flow and for another one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import IntEnum
 import pytest
 
 from socket_bloc import ORDER_FLOW, ClientType, Order, OrderEntry, OrderFlow, OrderStatus, StatusCode, Step
-from tui.widgets.labels import words_of
+from tui.widgets.labels import labels_of
 from tui.widgets.text import local_time, one_line
 from tui.widgets.turn import turn_text, why_not
 
@@ -43,9 +43,7 @@ def order_in(status: IntEnum, flow: OrderFlow = ORDER_FLOW) -> Order:
         (StatusCode.CANCELLED, "■ ENDED: the order is cancelled", "■ ENDED: the order is cancelled"),
     ],
 )
-def test_after_each_status_it_is_plain_whose_turn_it_is(
-    status: StatusCode, client: str, serviceman: str
-) -> None:
+def test_each_status_shows_whose_turn_it_is(status: StatusCode, client: str, serviceman: str) -> None:
     order = order_in(status)
     assert turn_text(CLIENT, order).plain == client
     assert turn_text(SERVICEMAN, order).plain == serviceman
@@ -61,12 +59,12 @@ def test_after_each_status_it_is_plain_whose_turn_it_is(
         (StatusCode.ACCEPTED, StatusCode.CANCELLED, "the order is cancelled"),
     ],
 )
-def test_what_may_not_be_sent_says_when_it_may(step: StatusCode, status: StatusCode, reason: str) -> None:
+def test_a_step_not_allowed_says_when_it_is(step: StatusCode, status: StatusCode, reason: str) -> None:
     (row,) = (row for row in ORDER_FLOW.steps if row.status is step)
     assert why_not(row, order_in(status)) == reason
 
 
-def test_what_is_queued_is_said_before_whose_turn_it_is() -> None:
+def test_a_queued_status_is_shown_before_whose_turn_it_is() -> None:
     accepted = OrderStatus.of(StatusCode.ACCEPTED, order_id="o-1")
     sent = order_in(StatusCode.PLACED).with_pending("m-2", accepted, in_flight=True)
     assert turn_text(SERVICEMAN, sent).plain == "◷ c-17's turn: start the work"
@@ -80,7 +78,7 @@ class Ride(IntEnum):
     GIVEN_UP = 3
 
 
-def test_a_flow_of_ones_own_gets_words_from_its_names() -> None:
+def test_a_custom_flow_gets_labels_from_its_names() -> None:
     flow = OrderFlow(
         [
             Step(Ride.ASKED, CLIENT),
@@ -89,17 +87,17 @@ def test_a_flow_of_ones_own_gets_words_from_its_names() -> None:
         ]
     )
     asked = order_in(Ride.ASKED, flow)
-    assert words_of(flow.steps[1]).label == "Picked up"
+    assert labels_of(flow.steps[1]).button == "Picked up"
     # Both end the order, so that the first row of the table is waited for.
     assert turn_text(CLIENT, asked).plain == "◷ s-4's turn: picked up"
     assert turn_text(CLIENT, order_in(Ride.PICKED_UP, flow)).plain == "■ ENDED: the order is picked up"
 
 
-def test_no_text_of_a_user_breaks_its_line_or_moves_the_cursor() -> None:
+def test_a_users_text_neither_breaks_its_line_nor_moves_the_cursor() -> None:
     assert one_line(" a\tb\r\n\x1b[31mc\x9b2J\u202ed\u2028e ") == "a b [31mc 2J d e"
     assert one_line("Schlüssel 钥匙 🔑") == "Schlüssel 钥匙 🔑"
 
 
-def test_a_time_of_another_day_has_its_day() -> None:
+def test_a_time_on_another_day_shows_the_day() -> None:
     assert local_time(AT, AT) == "10:01:12"
     assert local_time(AT, AT.replace(day=23)) == "22 Nov 10:01"

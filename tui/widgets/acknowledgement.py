@@ -1,4 +1,4 @@
-"""What became of the user's last action: sent, queued, committed, or refused with the relay's reason."""
+"""The outcome of the user's last action: sent, queued, committed, or rejected with the relay's reason."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tui.widgets.text import Clock, local_time, one_line, utc_now
 
 __all__ = ["Acknowledgement"]
 
-_NO_CONNECTION: Final = "there is no connection; press r to connect, and do it again"
+_NO_CONNECTION: Final = "no connection; press r to connect, then try again"
 
 
 class Acknowledgement(BlocNode, Static):
-    """A line that follows this user's actions; what went wrong is also a notice, which stays for longer."""
+    """A line that follows this user's actions; an error is also shown as a notice, which stays longer."""
 
     DEFAULT_CSS: ClassVar[str] = """
     Acknowledgement { height: auto; max-height: 3; padding: 0 1; color: $text-muted; }
@@ -47,36 +47,36 @@ class Acknowledgement(BlocNode, Static):
         self.listen_to(self._bloc, self._on_state)
 
     def sent(self, message_id: str, order_status: OrderStatus) -> None:
-        """The user has just done this."""
+        """Show that the user's action was sent."""
         self._own[message_id] = order_status
-        self._say("→", "$text-warning", order_status, "sent, not yet committed")
+        self._show("→", "$text-warning", order_status, "sent, not yet committed")
 
     def not_sent(self, order_status: OrderStatus, error: Exception) -> None:
-        """Show why what the user has just done was not sent."""
-        self._complain(order_status, "not sent", one_line(str(error)))
+        """Show why the user's action was not sent."""
+        self._show_error(order_status, "not sent", one_line(str(error)))
 
     def _on_state(self, state: SocketState) -> None:
         match state:
             case SocketDataQueuedState(order_status, message_id) if message_id in self._own:
-                self._say("◷", "$text-warning", order_status, "queued; it is sent as soon as it can be")
+                self._show("◷", "$text-warning", order_status, "queued; sent once connected")
             case SocketDataSentState(order_status, message_id) if self._own.pop(message_id, None):
                 at = local_time(state.at, self._clock())
-                self._say("✓", "$text-success", order_status, f"committed {at}")
+                self._show("✓", "$text-success", order_status, f"committed {at}")
             case SocketDataRejectedState(order_status, message_id) if self._own.pop(message_id, None):
-                self._complain(order_status, "refused", one_line(state.reason))
+                self._show_error(order_status, "rejected", one_line(state.reason))
             case SocketNullState(SocketSendDataEvent(order_status, str(message_id))) if self._own.pop(
                 message_id, None
             ):
-                self._complain(order_status, "not sent", _NO_CONNECTION)
+                self._show_error(order_status, "not sent", _NO_CONNECTION)
             case _:
                 pass
 
-    def _complain(self, order_status: OrderStatus, outcome: str, reason: str) -> None:
-        self._say("✗", "$text-error", order_status, f"{outcome}: {reason}")
+    def _show_error(self, order_status: OrderStatus, outcome: str, reason: str) -> None:
+        self._show("✗", "$text-error", order_status, f"{outcome}: {reason}")
         title = f"{self._what(order_status)}: {outcome}"
         self.notify(reason, title=title, severity="error", timeout=12, markup=False)
 
-    def _say(self, mark: str, style: str, order_status: OrderStatus, outcome: str) -> None:
+    def _show(self, mark: str, style: str, order_status: OrderStatus, outcome: str) -> None:
         text = f"{mark} {self._what(order_status)}: "
         self.update(Content.assemble((text, style), outcome))
 

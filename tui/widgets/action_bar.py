@@ -1,4 +1,4 @@
-"""What this user may do with the chosen order now; the rest is dimmed, and says why not."""
+"""The actions on the selected order: those allowed now, and the others dimmed, with the reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import Button
 
 from socket_bloc import ClientType, Order, OrderFlow, Step
-from tui.widgets.labels import words_of
+from tui.widgets.labels import labels_of
 from tui.widgets.line import Line
 from tui.widgets.turn import why_not
 
@@ -20,10 +20,10 @@ __all__ = ["ActionBar"]
 
 
 class _Action(Horizontal):
-    """One step: a button, and beside it `now` or why not.
+    """One step: a button, and beside it what it does, or why it is not allowed now.
 
-    The button is never disabled: disabling the one that has the focus would leave the focus nowhere, and
-    a button that is pressed at the wrong time is to say why.
+    The button is never disabled: disabling the focused one would lose the focus, and pressing a button at the
+    wrong time should show the reason.
     """
 
     def __init__(self, step: Step) -> None:
@@ -36,11 +36,11 @@ class _Action(Horizontal):
 
     def show(self, order: Order | None) -> None:
         allowed = order is not None and order.may_send(self.step.status)
-        words = words_of(self.step)
+        labels = labels_of(self.step)
         self.set_class(not allowed, "-blocked")
-        key = words.key or " "
-        label = f"[{key}] {words.label}" if allowed else f" {key}  {words.label}"
-        text = words.verb if allowed else why_not(self.step, order)
+        key = labels.key or " "
+        label = f"[{key}] {labels.button}" if allowed else f" {key}  {labels.button}"
+        text = labels.verb if allowed else why_not(self.step, order)
         button = self.query_one(Button)
         if button.label != (shown := Content(f"{label:<14}")):
             button.label = shown
@@ -48,7 +48,7 @@ class _Action(Horizontal):
 
 
 class ActionBar(Vertical):
-    """A row for each status that this role sends, apart from the one that begins an order."""
+    """A row for each status that this role sends, except the one that starts an order."""
 
     DEFAULT_CSS: ClassVar[str] = """
     ActionBar {
@@ -74,7 +74,7 @@ class ActionBar(Vertical):
     """
 
     class Pressed(Message):
-        """The user has pressed the button of a step."""
+        """Posted when the user presses the button of a step."""
 
         def __init__(self, step: Step) -> None:
             super().__init__()
@@ -91,12 +91,12 @@ class ActionBar(Vertical):
                 yield _Action(step)
 
     def show(self, order: Order | None) -> None:
-        """Show what may be done with this order."""
+        """Show which actions this order allows."""
         for action in self.query(_Action):
             action.show(order)
 
     @on(Button.Pressed)
-    def _tell_press(self, event: Button.Pressed) -> None:
+    def _post_pressed(self, event: Button.Pressed) -> None:
         event.stop()
         row = event.button.parent
         assert isinstance(row, _Action), "the only buttons here"

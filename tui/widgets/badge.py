@@ -1,4 +1,4 @@
-"""The connection, always in sight: connected, trying again, offline or refused, and what is queued."""
+"""The state of the connection: connected, reconnecting, offline or refused; and what is queued."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["ConnectionBadge"]
 
 
 class ConnectionBadge(BlocNode, Line):
-    """One or two lines about a bloc's connection: a mark, a word, and only then a colour."""
+    """One or two lines about a bloc's connection. Its mark and text do not depend on the colour."""
 
     DEFAULT_CSS: ClassVar[str] = """
     ConnectionBadge {
@@ -55,7 +55,7 @@ class ConnectionBadge(BlocNode, Line):
         self._queued = 0
 
     def on_mount(self) -> None:
-        # The countdown is the view's own: the bloc tells the moment of the next try, once.
+        # The view counts down by itself: the bloc emits the time of the next attempt once.
         self._ticking = self.set_interval(1, self._refresh_text, pause=True)
         self.listen_to(self._bloc, self._on_state)
         self.build_from(self._orders, self._on_orders)
@@ -103,7 +103,7 @@ def _queued(order: Order) -> int:
 
 
 def _connection_of(bloc: SocketBloc) -> SocketConnectState | SocketDisconnectState:
-    """What is known where nothing has been heard yet."""
+    """Return the state of the connection before the first state has been emitted."""
     if isinstance(bloc.state, SocketConnectState | SocketDisconnectState):
         return bloc.state
     return SocketConnectState(resumed=True, epoch="") if bloc.is_connected else SocketDisconnectState()

@@ -1,4 +1,4 @@
-"""The questions that are asked before a status is sent; None is the answer of who thinks better of it."""
+"""The dialogs that are shown before a status is sent. None means the user cancelled."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Answer = TypeVar("Answer")
 
 
 class _Dialog(ModalScreen[Answer]):
-    """A box in the middle; Escape leaves it without an answer."""
+    """A box in the middle of the screen; Escape cancels it."""
 
     DEFAULT_CSS: ClassVar[str] = """
     _Dialog {
@@ -42,11 +42,11 @@ class _Dialog(ModalScreen[Answer]):
         Button { margin-left: 2; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
 
 
 class ConfirmScreen(_Dialog[bool | None]):
-    """Asks before something that cannot be taken back; the focus is on leaving it alone."""
+    """Asks for confirmation of something that cannot be undone; the focus is on the safe answer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "dismiss(False)", "No"),
@@ -55,7 +55,7 @@ class ConfirmScreen(_Dialog[bool | None]):
     ]
 
     def __init__(self, question: str, *, yes: str, no: str) -> None:
-        """The texts are plain, not markup."""
+        """The texts are plain text, not markup."""
         super().__init__()
         self._question = question
         self._yes = yes
@@ -78,7 +78,7 @@ class ConfirmScreen(_Dialog[bool | None]):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One line to be filled in."""
+    """An input field of a form."""
 
     label: str
     value: str = ""
@@ -86,13 +86,13 @@ class Field:
 
 
 class FormScreen(_Dialog[tuple[str, ...] | None]):
-    """A few lines to be filled in; Enter in the last one, or the button, answers with them.
+    """A form with a few input fields; Enter in the last one, or the button, submits them.
 
-    `check` is given the lines, and says what is wrong with them, or None.
+    `check` is given the values, and returns what is wrong with them, or None.
     """
 
-    # With priority, so that what is typed fast after Enter is typed into the next line.
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "next_line", show=False, priority=True)]
+    # With priority, so that keys typed right after Enter go into the next field.
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "next_field", show=False, priority=True)]
 
     def __init__(
         self,
@@ -116,16 +116,16 @@ class FormScreen(_Dialog[tuple[str, ...] | None]):
                 yield Input(field.value, max_length=field.max_length)
             yield Label(classes="problem")
             with Horizontal():
-                yield Button("Leave", id="leave")
+                yield Button("Cancel", id="cancel")
                 yield Button(self._go, id="go", variant="primary")
 
     def on_mount(self) -> None:
-        # The first line that is still empty is where to go on.
+        # Start in the first empty field.
         inputs = list(self.query(Input))
         next((line for line in inputs if not line.value), inputs[-1]).focus()
 
-    def action_next_line(self) -> None:
-        """Enter goes on to the next line; in the last one, and on a button, it does what it does there."""
+    def action_next_field(self) -> None:
+        """Move on to the next field; in the last one, and on a button, Enter does what it does there."""
         if self.focused not in list(self.query(Input))[:-1]:
             raise SkipAction
         self.focus_next()
@@ -140,6 +140,6 @@ class FormScreen(_Dialog[tuple[str, ...] | None]):
         else:
             self.query_one(".problem", Label).update(Content(problem))
 
-    @on(Button.Pressed, "#leave")
-    def _leave(self) -> None:
+    @on(Button.Pressed, "#cancel")
+    def _cancel(self) -> None:
         self.dismiss(None)

@@ -1,4 +1,4 @@
-"""The help screen: the keys that work where the user is, and what the marks mean."""
+"""The help screen: the keys that are active, and what the marks mean."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from textual.widgets import Static
 __all__ = ["HelpScreen"]
 
 _MARKS: Final = (
-    ("▶", "the order waits for you"),
-    ("◷", "it waits for the other side; beside a status: queued here"),
-    ("→", "sent, and not yet committed by the relay"),
+    ("▶", "your turn"),
+    ("◷", "the other side's turn; at a status: queued"),
+    ("→", "sent, not yet committed by the relay"),
     ("✓", "committed: it is in the relay's database"),
-    ("✗", "refused; the reason stands beside it"),
+    ("✗", "rejected, with the reason"),
     ("■", "the order has ended"),
     ("● ◐ ○", "connected, reconnecting, offline"),
 )
 _ALWAYS: Final = (
-    ("↑ ↓", "choose an order"),
+    ("↑ ↓", "select an order"),
     ("tab", "next part of the screen"),
-    ("enter", "press the button that has the focus"),
-    ("ctrl+p", "all commands; the themes are there"),
+    ("enter", "press the focused button"),
+    ("ctrl+p", "all commands, and the themes"),
 )
 
 
 class HelpScreen(ModalScreen[None]):
-    """Shows keys and marks; any of its own keys leaves it."""
+    """Shows keys and marks; each of its own keys closes it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q,enter,space", "dismiss", "Leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q,enter,space", "dismiss", "Close")]
     DEFAULT_CSS: ClassVar[str] = """
     HelpScreen {
         align: center middle;
@@ -53,18 +53,18 @@ class HelpScreen(ModalScreen[None]):
     """
 
     def __init__(self, bindings: Iterable[ActiveBinding]) -> None:
-        """Show these keys: those that were active when help was asked for."""
+        """Show these keys: those that were active when help was opened."""
         super().__init__()
         self._keys = [
             (active.binding.key, active.binding.tooltip)
             for active in bindings
-            if active.binding.tooltip and not active.binding.priority  # Textual's own, in other words below
+            if active.binding.tooltip and not active.binding.priority  # Textual's own, described below
         ]
 
     def compose(self) -> ComposeResult:
         with VerticalScroll() as box:
             box.border_title = "Help"
-            box.border_subtitle = "esc leaves"
+            box.border_subtitle = "esc: close"
             yield Static(Content("\n").join(self._help()))
 
     def _help(self) -> Iterator[Content]:

@@ -1,4 +1,4 @@
-"""A text that may change often, and costs nothing while it does not."""
+"""A text that is updated often, at no cost if it is unchanged."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["Line"]
 
 
 class Line(Static):
-    """Shows a text; the same one again is no reason to lay out the screen anew."""
+    """Shows a text; showing the same one again causes no layout."""
 
     def show(self, text: Content) -> None:
-        """Show this text, as it is: no markup is read from it."""
+        """Show this text. It is not parsed as markup."""
         if text != self.content:
             self.update(text)

@@ -1,4 +1,4 @@
-"""The list of orders: those that wait for this user first, finished ones on request."""
+"""The list of orders: those in which it is this user's turn first, ended ones on request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["OrderList"]
 
 
 class OrderList(OptionList):
-    """Two lines for each order. Moving to an order chooses it; a newer list leaves the choice alone."""
+    """Two lines for each order. Moving to an order selects it; an update of the list keeps the selection."""
 
     DEFAULT_CSS: ClassVar[str] = """
     OrderList {
@@ -36,7 +36,7 @@ class OrderList(OptionList):
     """
 
     class Chosen(Message):
-        """The user has moved to another order."""
+        """Posted when the user moves to another order."""
 
         def __init__(self, order_id: str) -> None:
             super().__init__()
@@ -48,16 +48,16 @@ class OrderList(OptionList):
         self._clock = clock
 
     def show(self, opened: OpenOrders, chosen: Order | None, history: Collection[Order] | None) -> None:
-        """Show the open orders, or all of the `history`, with the cursor on the chosen one.
+        """Show the open orders, or all of the `history`, with the cursor on the selected one.
 
-        The chosen one is shown in any case.
+        The selected one is always shown.
         """
         shown = [*(opened.orders if history is None else history)]
         if history is None and chosen is not None and chosen.order_id not in opened:
             shown.append(chosen)
         shown.sort(key=self._rank)
         self._set_titles(opened, with_history=history is not None)
-        # Only a move of the user tells of a choice: an echo of this one could undo a move made meanwhile.
+        # Only a move by the user selects: an echo of this update could undo a move made in the meantime.
         with self.prevent(OptionList.OptionHighlighted):
             self._set_rows(shown)
             self.highlighted = None if chosen is None else shown.index(chosen)
@@ -101,7 +101,7 @@ class OrderList(OptionList):
         )
 
     @on(OptionList.OptionHighlighted)
-    def _tell_choice(self, event: OptionList.OptionHighlighted) -> None:
+    def _post_chosen(self, event: OptionList.OptionHighlighted) -> None:
         event.stop()
         assert event.option.id is not None, "each row has the id of its order"
         self.post_message(self.Chosen(event.option.id))

@@ -1,7 +1,7 @@
-"""What the panels of both roles have in common: the orders, the chosen one, and what may be done with it.
+"""What the panels of both roles have in common: the orders, the selected one, and its actions.
 
-A panel reads its bloc and its orders, and sends; two of them stand side by side in one app, each with
-its own bloc. What may be sent is asked of the order's flow.
+A panel reads its bloc and its orders, and sends statuses. An app can show several panels, each with its own
+bloc. What may be sent is decided by the order and its flow.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tui.widgets.acknowledgement import Acknowledgement
 from tui.widgets.action_bar import ActionBar
 from tui.widgets.badge import ConnectionBadge
 from tui.widgets.dialogs import ConfirmScreen, Field, FormScreen
-from tui.widgets.labels import Ask, words_of
+from tui.widgets.labels import Ask, labels_of
 from tui.widgets.line import Line
 from tui.widgets.notices import TurnNotices
 from tui.widgets.open_orders import OpenOrders
@@ -48,28 +48,28 @@ from tui.widgets.turn import turn_text, why_not
 __all__ = ["RolePanel", "action_bindings"]
 
 WIDE: Final = 76
-"""Columns from which the chosen order stands beside the list, not below it."""
+"""Columns from which the selected order is next to the list, not below it."""
 NARROW: Final = 60
-"""Columns below which the connection stands below the name, not beside it."""
+"""Columns below which the connection is below the name, not next to it."""
 
 
 def action_bindings(role: ClientType) -> list[BindingType]:
-    """A key for each status of the diagram that this role sends; the action bar shows it, not the footer."""
+    """Return a key binding for each status of the diagram that this role sends; the action bar shows it."""
     return [
-        Binding(words.key, f"send('{step.status.name}')", words.label, show=False, tooltip=words.verb)
+        Binding(labels.key, f"send('{step.status.name}')", labels.button, show=False, tooltip=labels.verb)
         for step in ORDER_FLOW.steps
         if step.sent_by is role and not step.begins_order
-        for words in (words_of(step),)
+        for labels in (labels_of(step),)
     ]
 
 
 class RolePanel(BlocNode, Vertical):
-    """One user's orders. Subclasses say which role it is, and what else that role can do."""
+    """One user's orders. Subclasses define the role, and what else that role can do."""
 
     ROLE: ClassVar[ClientType]
     NOTHING_YET: ClassVar[str] = "No order yet"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("h", "toggle_history", "History", tooltip="show or hide finished orders"),
+        Binding("h", "toggle_history", "History", tooltip="show or hide ended orders"),
         Binding("r", "connect", "Connect", tooltip="connect now, also after a refusal"),
     ]
     DEFAULT_CSS: ClassVar[str] = """
@@ -138,11 +138,11 @@ class RolePanel(BlocNode, Vertical):
 
     @property
     def chosen(self) -> Order | None:
-        """The order that the actions are about."""
+        """The selected order, to which the actions apply."""
         return self._orders.state.by_id.get(self._chosen or "")
 
     def choose(self, order_id: str | None) -> None:
-        """Make the actions be about this order."""
+        """Select this order."""
         self._chosen = order_id
         self._show(self._orders.state)
 
@@ -161,7 +161,7 @@ class RolePanel(BlocNode, Vertical):
         self.query_one(".turn", Line).show(turn)
 
     def _is_seen(self, order: Order) -> bool:
-        """Whether the user sees by itself that it is their turn: a new order is always news."""
+        """Return whether the user already sees that it is their turn; a new order is always notified."""
         return order.order_id == self._chosen and len(order.entries) > 1
 
     # What the user does
@@ -177,7 +177,7 @@ class RolePanel(BlocNode, Vertical):
         self._begin(event.step)
 
     def action_send(self, name: str) -> None:
-        """Send the status of this name, or say why it may not be sent."""
+        """Send the status of this name, or show why that is not allowed."""
         for step in self._flow.steps:
             if step.status.name == name:
                 self._begin(step)
@@ -190,15 +190,15 @@ class RolePanel(BlocNode, Vertical):
         self._show(self._orders.state)
 
     def action_connect(self) -> None:
-        """Connect now, where there is no connection."""
+        """Connect now if there is no connection."""
         if self._bloc.is_connected:
-            self.notify("You are connected.", markup=False)
+            self.notify("Already connected.", markup=False)
         else:
             self.notify("Connecting.", markup=False)
             self._bloc.add(SocketConnectEvent())
 
     def send(self, order_status: OrderStatus) -> None:
-        """Send a status; the line at the bottom tells what becomes of it, also if it may not be sent."""
+        """Send a status; the line at the bottom shows the outcome, also if it cannot be sent."""
         acknowledgement = self.query_one(Acknowledgement)
         try:
             message_id = self._orders.send(order_status)
@@ -208,35 +208,35 @@ class RolePanel(BlocNode, Vertical):
             acknowledgement.sent(message_id, order_status)
 
     def _begin(self, step: Step) -> None:
-        """Ask what there is to ask, and send."""
+        """Ask the user what the step needs, and send its status."""
         order = self.chosen
         if not self._is_allowed(step, order) or order is None:
             return
-        words = words_of(step)
+        labels = labels_of(step)
         finish = partial(self._finish, step, order.order_id)
-        match words.ask:
+        match labels.ask:
             case Ask.NOTHING:
                 finish()
             case Ask.CONFIRMATION:
-                question = f"{words.verb.capitalize()}? There is no way back.\n{one_line(order.message)}"
-                screen = ConfirmScreen(question, yes=words.label, no="Keep")
+                question = f"{labels.verb.capitalize()}? This cannot be undone.\n{one_line(order.message)}"
+                screen = ConfirmScreen(question, yes=labels.button, no="Keep")
                 self.app.push_screen(screen, lambda yes: finish() if yes else None)
             case Ask.MESSAGE:
-                form = FormScreen(words.verb.capitalize(), [Field("Message")], go=words.label)
+                form = FormScreen(labels.verb.capitalize(), [Field("Message")], go=labels.button)
                 self.app.push_screen(form, lambda lines: finish(*lines) if lines else None)
             case _:
-                assert_never(words.ask)
+                assert_never(labels.ask)
 
     def _finish(self, step: Step, order_id: str, message: str = "") -> None:
-        # The order may have gone on while the user was asked.
+        # The order may have changed while the user was asked.
         if self._is_allowed(step, self._orders.state.by_id.get(order_id)):
             self.send(OrderStatus.of(step.status, order_id=order_id, message=message))
 
     def _is_allowed(self, step: Step, order: Order | None) -> bool:
-        """Whether it may be sent now; if not, the user is told why, and whose turn it is."""
+        """Return whether a step is allowed now; if not, show the reason and whose turn it is."""
         if order is not None and order.may_send(step.status):
             return True
-        title = f"{words_of(step).label}: not now"
+        title = f"{labels_of(step).button}: not now"
         text = f"{why_not(step, order)}\n{turn_text(self.ROLE, order).plain}"
         self.notify(text, title=title, severity="warning", markup=False)
         return False

@@ -1,4 +1,4 @@
-"""The sequence diagram as it grows: four lifelines, and an arrow for each thing that was seen."""
+"""The sequence diagram as it grows: four lifelines, and an arrow for each observed event."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tui.sequence import Arrow, Party, Sequence
 
 __all__ = ["SequenceView", "lifelines"]
 
-# As on the stage: the database stands behind the relay.
+# As on the stage: the database is behind the relay.
 _LANES: Final = (Party.CLIENT, Party.KTOR_SERVER, Party.DATABASE, Party.SERVICEMAN)
 _GAP: Final = 6
 _MARGIN: Final = " " * 5
 WIDE: Final = 76
-"""Columns from which the words stand beside their arrow, not below it."""
+"""Columns from which the text is next to its arrow, not below it."""
 
 
 def lifelines(source: Party, target: Party) -> str:
-    """One arrow between the lifelines: `│─────▶│     │     │`."""
+    """Return one arrow between the lifelines: `│─────▶│     │     │`."""
     start, end = _LANES.index(source) * _GAP, _LANES.index(target) * _GAP
     low, high = sorted((start, end))
     row = ["│" if column % _GAP == 0 else " " for column in range((len(_LANES) - 1) * _GAP + 1)]
@@ -38,7 +38,7 @@ def lifelines(source: Party, target: Party) -> str:
 
 
 class SequenceView(BlocNode, Vertical):
-    """Everything that a `Sequence` sees from now on; the newest at the bottom."""
+    """Every arrow that a `Sequence` records from now on; the newest at the bottom."""
 
     DEFAULT_CSS: ClassVar[str] = """
     SequenceView {
@@ -65,10 +65,10 @@ class SequenceView(BlocNode, Vertical):
         log = self.query_one(RichLog)
         lines = Text.assemble((f"{arrow.number:>4} ", "dim"), lifelines(arrow.source, arrow.target), "  ")
         status = f"{arrow.status.name} {arrow.status:d}  " if arrow.status else ""
-        words = Text.assemble((status, "bold"), arrow.text)
+        text = Text.assemble((status, "bold"), arrow.text)
         time = Text(f"{arrow.seconds * 1000:.1f} ms", "dim")
         if self.size.width >= WIDE:
-            log.write(Text.assemble(lines, words, "  ", time))
+            log.write(Text.assemble(lines, text, "  ", time))
         else:
             log.write(lines + time)
-            log.write(Padding(words, (0, 0, 0, len(_MARGIN))))
+            log.write(Padding(text, (0, 0, 0, len(_MARGIN))))

@@ -1,4 +1,4 @@
-"""Text of users and times, made fit for one line of a terminal."""
+"""Users' texts and times, formatted for one line of a terminal."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from datetime import UTC, datetime
 __all__ = ["Clock", "local_time", "one_line", "short_id", "utc_now"]
 
 Clock = Callable[[], datetime]
-"""Gives the time now, with its zone."""
+"""Returns the current time, with its zone."""
 
 
 def utc_now() -> datetime:
-    """The clock of the machine."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
 def one_line(text: str) -> str:
-    """Text of a user as one line; no character of it can move the cursor or turn the writing round."""
+    """Return a user's text as one line, without characters that move the cursor or reverse the text."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def local_time(at: datetime, now: datetime) -> str:
-    """`10:01:12` in the zone of the machine; another day's is `22 Nov 10:01`."""
+    """Return `10:01:12` in the local zone, or `22 Nov 10:01` for another day."""
     local = at.astimezone()
     return local.strftime("%H:%M:%S" if local.date() == now.astimezone().date() else "%d %b %H:%M")
 
 
 def short_id(order_id: str | None) -> str:
-    """As much of an order's id as a person needs to tell orders apart."""
+    """Return as much of an order's id as a person needs to distinguish orders."""
     return one_line(order_id or "")[:6]

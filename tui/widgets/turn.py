@@ -1,6 +1,6 @@
-"""Whose turn it is, and why something may not be done now, in words.
+"""The texts about whose turn it is, and why an action is not allowed now.
 
-Texts only: what may follow, and what is awaited, is asked of the order and its flow.
+Texts only: what may follow, and which step is awaited, are methods of the order and its flow.
 """
 
 from __future__ import annotations
@@ -8,19 +8,19 @@ from __future__ import annotations
 from textual.content import Content
 
 from socket_bloc import ClientType, Order, Step
-from tui.widgets.labels import done, either, words_of
+from tui.widgets.labels import done, either, labels_of
 from tui.widgets.text import one_line
 
 __all__ = ["turn_text", "why_not"]
 
 
 def turn_text(role: ClientType, order: Order | None) -> Content:
-    """One line: `▶ YOUR TURN: start the work`, or whom the order waits for, or that it has ended.
+    """Return one line: `▶ YOUR TURN: start the work`, or whose turn it is, or that the order has ended.
 
-    What is still queued comes first: nobody else knows of it yet.
+    A status that is still queued comes first: the other party has not seen it yet.
     """
     if order is None or order.expected_status is None:
-        return Content.styled("No order is chosen", "dim")
+        return Content.styled("No order selected", "dim")
     step = order.awaited
     if step is None:
         return Content.assemble(
@@ -36,13 +36,13 @@ def turn_text(role: ClientType, order: Order | None) -> Content:
         if message_id not in order.in_flight
     ]
     before = f"◷ QUEUED: {', '.join(queued)}; then " if queued else "▶ " if is_mine else "◷ "
-    return Content.assemble((f"{before}{whose}: ", f"bold {style}"), words_of(step).verb)
+    return Content.assemble((f"{before}{whose}: ", f"bold {style}"), labels_of(step).verb)
 
 
 def why_not(step: Step, order: Order | None) -> str:
-    """Why this step may not be taken now, in a few words; for a step that may not."""
+    """Return the reason why a step is not allowed now, in a few words. The step must not be allowed."""
     if order is None or order.expected_status is None:
-        return "no order is chosen"
+        return "no order selected"
     if not order.is_open:
         return f"the order is {done(order.flow, order.expected_status)}"
     ahead = order.flow.reachable(order.expected_status)
