@@ -1,4 +1,4 @@
-"""The folder tree of CONTRIBUTING.md is that of the packages, and docs/architecture.md names only what exists."""
+"""The tree in CONTRIBUTING.md is that of the packages, and docs/architecture.md names only what exists."""
 
 from __future__ import annotations
 
