@@ -12,7 +12,7 @@ from server_stub.ledger import group_commit
 from server_stub.ledger.group_commit import GroupCommit
 from server_stub.ledger.ledger import Ledger
 from server_stub.ledger.sqlite.store import SqliteStore
-from server_stub.ledger.store import LedgerError
+from server_stub.ledger.store import LedgerError, Maintenance
 from server_stub.records import Duplicate, Entry, Outcome, Submission
 from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import Rejection, RejectionCode, StatusCode
@@ -310,6 +310,49 @@ async def test_after_a_stop_no_outcome_is_delivered_and_nothing_is_committed(
     await asyncio.sleep(0)
     assert harness.told == [("started", UNAVAILABLE)]
     assert harness.store.commits == 1
+
+
+async def test_a_stop_before_the_batch_begins_leaves_the_database_alone(harness: WriterHarness) -> None:
+    harness.submit(PLACED)
+    assert harness.writer.stop(10)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert harness.batches == []
+    assert harness.store.commits == 0
+
+
+async def test_maintenance_that_ends_after_a_stop_is_dropped(
+    harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    ended: list[None] = []
+
+    def work() -> None:
+        gate.wait()
+
+    maintenance = Maintenance(work, lambda: ended.append(None))
+    monkeypatch.setattr(harness.store, "maintenance", lambda: maintenance)
+    harness.submit(PLACED)
+    await harness.until_told(1)
+    assert not harness.writer.stop(0)
+    gate.set()
+    assert harness.writer.stop(10)
+    await asyncio.sleep(0)
+    assert ended == []
+
+
+async def test_a_database_that_fails_to_close_is_logged_and_does_not_hinder_the_stop(
+    harness: WriterHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def close() -> None:
+        raise LedgerError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(harness.store, "close", close)
+        assert harness.writer.stop(10)
+    harness.store.close()
+    await asyncio.sleep(0)
+    assert "failed to close the database: disk I/O error" in caplog.text
 
 
 async def test_entries_are_compacted_between_two_batches(

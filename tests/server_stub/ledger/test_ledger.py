@@ -197,6 +197,19 @@ def test_a_new_feed_starts_before_the_oldest_order_that_is_still_open(ledger: Le
     assert ledger.open_feed(CLIENT, None, None) == FeedStart(6, 6, resumed=False)
 
 
+@pytest.mark.parametrize(("ended", "after"), [("o-1", 1), ("o-2", 0)])
+def test_an_order_is_open_to_readers_until_the_commit_that_ends_it_is_known(
+    ledger: LedgerHarness, ended: str, after: int
+) -> None:
+    ledger.commit(submission(CLIENT, "m-1", order_id="o-1"), submission(CLIENT, "m-2", order_id="o-2"))
+    ledger.stage(submission(CLIENT, "m-3", StatusCode.CANCELLED, ended))
+    ledger.store.commit()
+    assert ledger.open_feed(CLIENT, None, None) == FeedStart(0, 2, resumed=False)
+    assert ledger.open_feed(OTHER_CLIENT, None, None) == FeedStart(0, 0, resumed=False)
+    ledger.store.after_commit()
+    assert ledger.open_feed(CLIENT, None, None) == FeedStart(after, 3, resumed=False)
+
+
 def test_a_store_that_fails_midway_leaves_nothing_staged(
     ledger: LedgerHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +65,32 @@ def test_commits_survive_a_power_loss(path: Path) -> None:
         assert file.writer.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
+def test_on_macos_commits_also_leave_the_cache_of_the_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with closing(open_sqlite_file(str(path))) as file:
+        assert file.writer.execute("PRAGMA fullfsync").fetchone() == (1,)
+        assert file.writer.execute("PRAGMA checkpoint_fullfsync").fetchone() == (1,)
+
+
+class WithoutWAL(sqlite3.Connection):
+    """A connection to a file on which SQLite cannot use WAL, as on some network file systems."""
+
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        return super().execute("SELECT 'delete'" if "journal_mode" in sql else sql, parameters)
+
+
+def test_a_file_on_which_sqlite_cannot_make_commits_durable_is_rejected(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=WithoutWAL))
+        with pytest.raises(LedgerError, match="did not take WAL and synchronous=FULL, but delete and 2"):
+            open_sqlite_file(str(path))
+    open_sqlite_file(str(path)).close()  # the lock was released
+
+
 def test_a_journal_mode_that_sqlite_does_not_accept_is_an_error(path: Path) -> None:
     with closing(open_sqlite_file(str(path))):
         pass
@@ -87,6 +116,12 @@ def test_a_second_relay_is_also_rejected_under_another_name_of_the_file(path: Pa
         link = path.with_name("link.db")
         link.symlink_to(path)
         assert "another relay has" in _refusal(link)
+
+
+def test_a_lock_that_cannot_be_created_is_an_error(path: Path) -> None:
+    path.with_name(f"{path.name}-lock").mkdir()
+    assert "cannot lock the database" in _refusal(path)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(

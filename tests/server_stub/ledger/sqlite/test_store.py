@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
@@ -112,6 +113,17 @@ def test_a_new_process_loads_what_was_not_compacted(path: Path) -> None:
     _commit(again, order_id="o-3", statuses=1)
     assert again.feed(SERVICEMAN, 11, 100)[0].receiver_seq == 12
     again.store.close()
+
+
+def test_a_database_that_cannot_be_loaded_is_an_error_and_closed_again(path: Path) -> None:
+    LedgerHarness(path).store.close()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("ALTER TABLE orders RENAME TO elsewhere")
+    with pytest.raises(LedgerError, match="no such table: orders"):
+        LedgerHarness(path)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("ALTER TABLE elsewhere RENAME TO orders")
+    LedgerHarness(path).store.close()
 
 
 def test_what_was_evicted_from_the_caches_is_found_in_the_database(
