@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from socket_bloc.order_status import ClientType, OrderStatus, Rejection
 
-__all__ = ["Duplicate", "Entry", "FeedStart", "Outcome", "Submission", "User"]
+__all__ = ["Answer", "Duplicate", "Entry", "FeedStart", "Outcome", "Submission", "User"]
 
 
 class User(NamedTuple):
@@ -77,8 +77,10 @@ class Duplicate(NamedTuple):
     entry: Entry
 
 
-Outcome = Entry | Duplicate | Rejection
-"""The outcome of a submission."""
+Answer = Duplicate | Rejection
+"""An outcome that only its sender is told."""
+Outcome = Entry | Answer
+"""The outcome of a submission. An entry goes to both parties, with their feeds."""
 
 
 class FeedStart(NamedTuple):

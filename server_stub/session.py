@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final
 
 from server_stub.frames.incoming import InvalidFrame, read_frame
 from server_stub.frames.outgoing import rejected_frame, status_frame, status_without_seq, welcome_frame
@@ -19,7 +19,7 @@ from server_stub.ledger.group_commit import GroupCommit
 from server_stub.ledger.store import FeedReader, LedgerError
 from server_stub.observer import Observers
 from server_stub.rate_limit import RateLimit, TokenBucket
-from server_stub.records import Duplicate, Entry, FeedStart, Outcome, Submission, User
+from server_stub.records import Answer, Entry, FeedStart, Submission, User
 from server_stub.wire.connection import Connection
 from socket_bloc.frames import CloseCode
 from socket_bloc.order_flow import OrderFlow
@@ -132,19 +132,14 @@ class UserSession:
         """Start to close the connection."""
         self._connection.close(code, reason)
 
-    def _answer(self, submission: Submission, outcome: Outcome) -> None:
-        match outcome:
-            case Rejection():
-                self._reject(submission.message_id, outcome)
-            case Duplicate(entry):
-                self._deferred_replies.append(entry)
-                self._send_deferred_replies()
-                if self._deferred_replies:
-                    self._continue_replay()
-            case Entry():
-                pass  # delivered with the feed
-            case _:
-                assert_never(outcome)
+    def _answer(self, submission: Submission, answer: Answer) -> None:
+        if isinstance(answer, Rejection):
+            self._reject(submission.message_id, answer)
+            return
+        self._deferred_replies.append(answer.entry)
+        self._send_deferred_replies()
+        if self._deferred_replies:
+            self._continue_replay()
 
     def _push(self, seq: int, without_seq: bytes) -> None:
         self._connection.send(status_frame(seq, without_seq))

@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 from server_stub.ledger.commit_thread import CommitThread
 from server_stub.ledger.ledger import Ledger
 from server_stub.ledger.store import LedgerError, Maintenance, Store
-from server_stub.records import Entry, Outcome, Submission
+from server_stub.records import Answer, Entry, Outcome, Submission
 from socket_bloc.order_status import Rejection, RejectionCode
 
 __all__ = ["GroupCommit"]
@@ -37,7 +37,7 @@ _UNAVAILABLE: Final = "the database is not available; try again with the same me
 _ENDING: Final = "the relay is shutting down; try again with the same messageId"
 
 T = TypeVar("T")
-Reply = Callable[[Submission, Outcome], None]
+Reply = Callable[[Submission, Answer], None]
 
 
 class _Phase(Enum):
@@ -58,10 +58,10 @@ class _Pending:
         self.reply: Reply | None = reply
         self.since = since
 
-    def answer(self, outcome: Outcome) -> None:
+    def answer(self, answer: Answer) -> None:
         if self.reply is not None:
             reply, self.reply = self.reply, None
-            reply(self.submission, outcome)
+            reply(self.submission, answer)
 
 
 class GroupCommit:

@@ -221,17 +221,16 @@ class Connection(asyncio.Protocol):
     # The request.
 
     def _read_request(self, reader: RequestReader, data: bytes) -> None:
-        match reader.read(data):
-            case Request() as request:
-                self._owner.requested(self, request)
-                if self._request is not None:  # answered later
-                    self._transport.pause_reading()
-            case Response() as response:
-                self.respond(response)
-            case None:
-                if self._protocol.eof_sent:
-                    self._request = None
-                    self._flush()
+        read = reader.read(data)
+        if isinstance(read, Request):
+            self._owner.requested(self, read)
+            if self._request is not None:  # answered later
+                self._transport.pause_reading()
+        elif read is not None:
+            self.respond(read)
+        elif self._protocol.eof_sent:
+            self._request = None
+            self._flush()
 
     def _take_request(self) -> RequestReader | None:
         request, self._request = self._request, None
@@ -290,7 +289,7 @@ class Connection(asyncio.Protocol):
         for data in self._protocol.data_to_send():
             if data != SEND_EOF:
                 self._transport.write(data)
-            elif self._transport.can_write_eof():
+            else:
                 self._transport.write_eof()
         self._update_writable()
         if self._protocol.close_expected():

@@ -159,9 +159,6 @@ class FakeTransport(asyncio.Transport):
     def write_eof(self) -> None:
         self.has_written_eof = True
 
-    def can_write_eof(self) -> bool:
-        return True
-
     def abort(self) -> None:
         self.is_aborted = True
 
