@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sqlite3
 import sys
 import threading
@@ -18,11 +19,20 @@ from server_stub.ledger import backends
 from server_stub.ledger.sqlite.feeds import SqliteFeeds
 from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.records import Entry
+from server_stub.wire.connection import Connection
 from server_stub.wire.listening import Capacity
 from socket_bloc.frames import SendFrame
 from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
 from socket_bloc.order_status import Rejection, StatusCode
-from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, Peer, handshake_request, joined
+from tests.server_stub.support import (
+    CLIENT,
+    SERVICEMAN,
+    WHOLE_ORDER,
+    FakeTransport,
+    Peer,
+    handshake_request,
+    joined,
+)
 
 
 @pytest.fixture
@@ -383,6 +393,31 @@ async def test_nothing_is_committed_after_an_abort(settings: Settings, hanging: 
         relay.abort()
     async with serve(settings) as again, joined(again) as client:
         assert client.welcome["head"] <= 1
+
+
+async def test_a_transport_that_connects_after_an_abort_is_dropped(relay: Server) -> None:
+    relay.abort()
+    transport = FakeTransport()
+    Connection(relay).connection_made(transport)
+    assert transport.is_aborted
+
+
+async def test_a_relay_that_fails_to_listen_releases_the_port_and_the_database(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports: list[int] = []
+
+    async def fail(_factory: object, *, sock: socket.socket, backlog: int) -> None:
+        ports.append(sock.getsockname()[1])
+        raise OSError("no buffer space available")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.get_running_loop(), "create_server", fail)
+        with pytest.raises(OSError, match="no buffer space"):
+            async with serve(settings):
+                pass
+    async with serve(settings.model_copy(update={"port": ports[0]})) as relay, joined(relay) as client:
+        assert client.welcome["head"] == 0
 
 
 async def test_a_relay_that_cannot_start_says_why_and_releases_everything(

@@ -22,6 +22,7 @@ from server_stub.wire.connection import (
 )
 from server_stub.wire.deadlines import SLOT, TimerWheel
 from server_stub.wire.http import plain_response, unavailable
+from server_stub.wire.protocol import MAX_REQUEST
 from tests.server_stub.support import Clock, FakeTransport, client_frame, handshake_request
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
@@ -179,6 +180,14 @@ def test_a_malformed_request_is_answered(side: Side) -> None:
     side.connection.data_received(b"more\r\n\r\n")
     side.wait(CLOSE_TIMEOUT + SLOT)
     assert side.transport.is_aborted
+
+
+def test_a_request_that_is_too_large_is_answered(side: Side) -> None:
+    line = b"X: " + b"y" * 4091 + b"\r\n"
+    side.connection.data_received(b"GET /order HTTP/1.1\r\n" + line * (MAX_REQUEST // len(line)))
+    assert side.transport.take().startswith(b"HTTP/1.1 431 ")
+    assert side.transport.has_written_eof
+    assert side.events == ["connected"]
 
 
 def test_a_request_must_be_complete_in_time_even_if_it_trickles(side: Side) -> None:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from server_stub.wire import connection
-from server_stub.wire.protocol import whole_text
+from server_stub.wire.protocol import RelayProtocol, whole_text
 from tests.server_stub.support import client_frame
 from tests.server_stub.wire.test_connection import BINARY, CLOSE, PING, PONG, TEXT, Side
 
@@ -73,6 +73,35 @@ def test_whole_texts_are_read_as_the_parser_reads_them(steps: list[Any]) -> None
     with patch.object(connection, "whole_text", lambda data: None):
         careful = play(steps)
     assert quick == careful
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])
+@pytest.mark.parametrize("cut", [0, 1, 7, -1])
+def test_after_frames_that_the_parser_has_finished_the_next_whole_text_is_read_without_it(
+    size: int, cut: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    side = Side().open()
+    payload = b"x" * size
+    half = size // 2
+    finished = b"".join(
+        [
+            client_frame(TEXT, payload),
+            client_frame(PING, payload[:125]),
+            client_frame(TEXT, payload[:half], fin=False),
+            client_frame(PONG, b""),
+            client_frame(CONTINUATION, payload[half:]),
+        ]
+    )
+    side.receive(finished[:cut])
+    side.receive(finished[cut:])
+    assert side.events[2:] == [payload.decode()] * 2
+
+    def fail(_protocol: RelayProtocol, _data: bytes) -> None:
+        pytest.fail("the parser was used")
+
+    monkeypatch.setattr(RelayProtocol, "receive_data", fail)
+    side.receive(WHOLE)
+    assert side.events[4:] == ["whole"]
 
 
 @pytest.mark.parametrize("size", [2, 125, 126, 300, 65535])
