@@ -1,4 +1,4 @@
-"""One order as its user knows it: what was committed and when, what is pending, whose turn it is.
+"""One order as its user knows it: its committed and pending statuses, and whose turn it is.
 
 All orders of a user are in `orders`; the rules are in `order_flow`.
 """
@@ -38,9 +38,9 @@ class Order:
     """One order as its user knows it.
 
     `entries` are its committed statuses, in the order of the feed; `pending` are this user's statuses
-    without an outcome yet, by message id, in the order in which they were sent. Those of them that are
-    `in_flight` are on their way to the relay, the others wait in the outbox. What is pending counts as
-    done: whose turn it is, and what may be sent, follows from `expected_status`.
+    without an outcome yet, by message id, in the order in which they were sent. Those `in_flight` are on
+    their way to the relay, the others wait in the outbox. What is pending counts as committed: whose turn it
+    is, and what may be sent, follows from `expected_status`.
     """
 
     order_id: str
@@ -56,23 +56,23 @@ class Order:
 
     @property
     def current_status(self) -> int | None:
-        """The last committed status; None while not even the first is committed."""
+        """The last committed status; None if none is committed yet."""
         return self.entries[-1].order_status.order_status_as_int if self.entries else None
 
     @property
     def expected_status(self) -> int | None:
-        """Its status once what is pending is committed; what may be sent next follows this one."""
+        """Its status once what is pending is committed; the next status must be allowed after this one."""
         *_, last = [None, *self.pending.values()]
         return self.current_status if last is None else last.order_status_as_int
 
     @property
     def is_open(self) -> bool:
-        """Whether the order has begun, and anything may still follow."""
+        """Whether the order has started and not ended."""
         return self.expected_status is not None and self.flow.is_open(self.expected_status)
 
     @property
     def awaited(self) -> Step | None:
-        """The step that the order waits for; None if it has ended, or has not begun."""
+        """The step that the order waits for; None if it has ended, or has not started."""
         return None if self.expected_status is None else self.flow.awaited(self.expected_status)
 
     def is_turn_of(self, role: ClientType) -> bool:
@@ -87,11 +87,11 @@ class Order:
         )
 
     def party(self, role: ClientType) -> str | None:
-        """The id of the party in `role`."""
+        """Return the id of the party in `role`."""
         return self.client_id if role is ClientType.CLIENT else self.serviceman_id
 
     def with_entry(self, entry: OrderEntry) -> Order:
-        """Return this order with one more committed status; itself, if it has that already."""
+        """Return this order with one more committed status, or itself if it has that status already."""
         if self.entries and entry <= self.entries[-1]:
             # A late answer to a retry: it repeats the old number of its status.
             return (
@@ -102,13 +102,13 @@ class Order:
         return replace(self, entries=(*self.entries, entry))
 
     def with_pending(self, message_id: str, order_status: OrderStatus, *, in_flight: bool) -> Order:
-        """This order with a status of its user that is on its way, or waits."""
+        """Return this order with a status that its user has sent or queued."""
         pending = MappingProxyType({**self.pending, message_id: order_status})
         others = self.in_flight - {message_id}
         return replace(self, pending=pending, in_flight=others | {message_id} if in_flight else others)
 
     def without_pending(self, message_id: str) -> Order:
-        """This order after the outcome of a status of its user is known."""
+        """Return this order without a pending status whose outcome is known."""
         if message_id not in self.pending:
             return self
         pending = {id: status for id, status in self.pending.items() if id != message_id}
@@ -117,6 +117,6 @@ class Order:
 
     @property
     def message(self) -> str:
-        """What the order is about: the text with which it was placed."""
+        """The message of its first status: what the order is about."""
         statuses = [entry.order_status for entry in self.entries] or list(self.pending.values())
         return statuses[0].message if statuses else ""

@@ -1,4 +1,4 @@
-"""Who may send which status after which, and whose turn it is: a table, and what both ends ask of it.
+"""Who may send which status after which, and whose turn it is: a table, and the checks of both ends.
 
 `ORDER_FLOW` is the sequence diagram. A project with other statuses writes its own `IntEnum` and its
 own table, and passes the `OrderFlow` to its clients and to its relay. Nothing here does I/O.
@@ -23,7 +23,7 @@ _CLIENT: Final = ClientType.CLIENT  # looked up once: an enumeration's member ta
 class Step:
     """One row of the table: `sent_by` may send `status` after one of `after`.
 
-    A step that comes after nothing begins an order.
+    A step with an empty `after` starts an order.
     """
 
     status: IntEnum
@@ -37,7 +37,7 @@ class Step:
 
 
 class OrderRecord(NamedTuple):
-    """What is known of an order: its two parties, and the status that it has now."""
+    """What the rules need to know of an order: its two parties and its current status."""
 
     client_id: str
     serviceman_id: str
@@ -51,12 +51,12 @@ class OrderRecord(NamedTuple):
 class OrderFlow:
     """The rules of an order.
 
-    `check` is asked before anything is looked up, by the client before it sends and by the relay when
-    it receives; `check_order` is asked with the order at hand. Both give None, or the reason why not.
+    `check` needs nothing but the status and its sender: the client calls it before it sends, the relay
+    when it receives. `check_order` also needs the order. Both return None, or the rejection.
     """
 
     def __init__(self, steps: Iterable[Step]) -> None:
-        """Take the rows. Raises `ValueError` for a status that has two rows, or follows one that has none."""
+        """Create a flow of these rows. Raises `ValueError` if a status has two, or follows one without."""
         self._steps: dict[int, Step] = {}
         for step in steps:
             if step.status in self._steps:
@@ -90,7 +90,7 @@ class OrderFlow:
         return self._following.get(current_status, ())
 
     def is_open(self, current_status: int) -> bool:
-        """Whether anything may still follow."""
+        """Return whether anything may still follow."""
         return bool(self.following(current_status))
 
     def awaited(self, current_status: int) -> Step | None:
@@ -103,7 +103,7 @@ class OrderFlow:
         return self._awaited.get(current_status)
 
     def reachable(self, current_status: int) -> frozenset[int]:
-        """Return every status that an order in this status can still come to."""
+        """Return every status that an order in this status can still reach."""
         reached: set[int] = set()
         edge = {current_status}
         while edge:
@@ -112,17 +112,17 @@ class OrderFlow:
         return frozenset(reached)
 
     def name(self, status: int) -> str:
-        """The name of a status, or its number where this flow does not know it."""
+        """Return the name of a status, or its number if it is not of this flow."""
         step = self._steps.get(status)
         return step.status.name if step else str(status)
 
     def begins_order(self, order_status: OrderStatus) -> bool:
-        """Whether this status places a new order."""
+        """Return whether this status places a new order."""
         step = self._steps.get(order_status.order_status_as_int)
         return step is not None and step.begins_order
 
     def check(self, order_status: OrderStatus, user_id: str, role: ClientType) -> Rejection | None:
-        """The first question: may this user send such a status at all?"""
+        """Check whether this user may send such a status at all."""
         code = order_status.order_status_as_int
         step = self._steps.get(code)
         if step is None or self._names[code] != order_status.order_status_as_string:
@@ -132,7 +132,7 @@ class OrderFlow:
             reason = "the sender's id must be that of the connected user, or be left out"
             return Rejection(RejectionCode.FORGED_SENDER, "sender_id", reason)
         if not step.after and order_status.receiver_id is None:
-            reason = f"{name} needs the id of the {step.sent_by.other} who is to receive it"
+            reason = f"{name} needs the id of the {step.sent_by.other} who receives it"
             return Rejection(RejectionCode.WRONG_RECEIVER, "receiver_id", reason)
         if not step.after and order_status.receiver_id == user_id:
             reason = f"{name} must go to another user than its sender"
@@ -145,10 +145,10 @@ class OrderFlow:
     def check_order(
         self, order_status: OrderStatus, user_id: str, role: ClientType, order: OrderRecord | None
     ) -> Rejection | None:
-        """The second question: may it follow what the order is now?
+        """Check whether a status that has passed `check` may follow the current status of its order.
 
-        `order` is None where there is none under this id. To one who has no part in it, an order that
-        exists looks just like one that does not.
+        `order` is None if none with this id exists. For a user who is not a party to it, the rejection is
+        the same as for an unknown order.
         """
         step = self._steps[order_status.order_status_as_int]
         is_party = order is not None and order.party(role) == user_id
@@ -159,7 +159,7 @@ class OrderFlow:
             reason = f"order {order_status.order_id} exists already; a new order needs a new id"
             return Rejection(RejectionCode.ORDER_EXISTS, "order_id", reason, current)
         if order is None or not is_party:
-            reason = f"there is no order {order_status.order_id} in which this {role} has a part"
+            reason = f"unknown order {order_status.order_id}, or this {role} is not a party to it"
             return Rejection(RejectionCode.UNKNOWN_ORDER, "order_id", reason)
         if order_status.receiver_id is not None and order_status.receiver_id != order.party(role.other):
             reason = f"the receiver's id must be that of the order's {role.other}, or be left out"
@@ -192,9 +192,9 @@ class OrderFlow:
     def _unknown_status(self, order_status: OrderStatus, step: Step | None) -> Rejection:
         if step is None:
             known = ", ".join(f"{step.status.name} {step.status:d}" for step in self._steps.values())
-            reason = f"{order_status.order_status_as_int} is no status; there are {known}"
+            reason = f"unknown status {order_status.order_status_as_int}; known are {known}"
             return Rejection(RejectionCode.UNKNOWN_STATUS, "order_status_as_int", reason)
-        reason = f"{step.status:d} goes with the string {step.status.name}"
+        reason = f"the name of status {step.status:d} is {step.status.name}"
         return Rejection(RejectionCode.UNKNOWN_STATUS, "order_status_as_string", reason)
 
 

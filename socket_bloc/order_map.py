@@ -1,7 +1,7 @@
-"""Orders by their id, oldest first, as a value: a persistent map, each version of which stays as it is.
+"""A persistent map of orders by their id, oldest first: a change makes a new version.
 
-A new version shares all with the old one but the path to what differs, so its cost hardly grows with the
-number of orders. What orders are made of is in `order`.
+A new version shares everything with the old one except the path to the difference, so its cost hardly
+grows with the number of orders. A single order is in `order`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _Book = tuple[_Page, ...]
 class OrderMap(Mapping[str, Order]):
     """Orders by their id, in the order in which they were added.
 
-    Each order keeps one numbered slot. 64 slots are a page and 64 pages a book, so that to replace an
-    order is to copy a page, a book, and the list of books. A removed order leaves its slot empty.
+    Each order keeps one numbered slot. 64 slots are a page and 64 pages a book, so replacing an order
+    copies a page, a book, and the list of books. A removed order leaves its slot empty.
 
     The slot of an id is looked up in an index that is shared by all versions made from each other. They
-    only add to it, so what it says is a hint: if that slot does not hold the order, this version has none.
+    only add to it, so it is a hint: if that slot does not hold the order, this version does not have it.
     """
 
     __slots__ = ("_books", "_end", "_index", "_length")
@@ -42,7 +42,7 @@ class OrderMap(Mapping[str, Order]):
     _length: int
 
     def __init__(self, orders: Iterable[Order] = ()) -> None:
-        """Take the orders, oldest first; each id once."""
+        """Create a map of these orders, oldest first; each id once."""
         listed = tuple(orders)
         self._index = {order.order_id: slot for slot, order in enumerate(listed)}
         self._books = _cut(_cut(listed))
@@ -59,8 +59,8 @@ class OrderMap(Mapping[str, Order]):
         slot = self._index.setdefault(order.order_id, end)
         if slot < end and self._find(order.order_id) is not None:
             return self._version(slot, order, end, length)
-        # Rebuild if the id has another slot: it was removed, or added to a version that has parted from
-        # this one. Rebuild also if most slots are empty, so that what is gone does not pile up.
+        # Rebuild if the id has another slot: it was removed, or added to another branch of the
+        # versions. Rebuild also if most slots are empty, so that they do not accumulate.
         if slot != end or end > 2 * length + _WIDTH:
             return OrderMap((*self.values(), order))
         return self._version(slot, order, end + 1, length + 1)
@@ -72,7 +72,7 @@ class OrderMap(Mapping[str, Order]):
     def changed_ids(self, earlier: OrderMap) -> tuple[str, ...]:
         """Return the ids of the orders that were added, replaced or removed since `earlier`, oldest first.
 
-        What two versions share is passed over. If the orders were rebuilt in between, ids of unchanged
+        What two versions share is skipped. If the orders were rebuilt in between, ids of unchanged
         ones may be among them.
         """
         changed: dict[str, None] = {}  # an ordered set

@@ -31,9 +31,9 @@ __all__ = ["Orders", "OrdersCubit", "fold"]
 
 @dataclass(frozen=True, eq=False)
 class Orders:
-    """All orders that this user has a part in, by their id, oldest first; `epoch` names the relay's database.
+    """All orders that this user is a party to, by their id, oldest first; `epoch` names the relay's database.
 
-    Compared by identity: each status makes new ones.
+    Compared by identity: each status makes a new object.
     """
 
     by_id: Mapping[str, Order] = field(default_factory=OrderMap)
@@ -46,7 +46,7 @@ class Orders:
         return self.by_id.get(order_id) or Order(order_id, role=self.role, flow=self.flow)
 
     def with_order(self, order: Order) -> Orders:
-        """These orders with one added, replaced, or, where nothing is left of it, removed."""
+        """Return these orders with one added or replaced; or removed, if nothing is left of it."""
         by_id = OrderMap.of(self.by_id)
         if order.entries or order.pending:
             by_id = by_id.with_order(order)
@@ -64,12 +64,12 @@ class Orders:
 
 
 def fold(orders: Orders, state: SocketState, user_id: str, role: ClientType) -> Orders:
-    """The orders of the user after one more state; the same object where it says nothing of an order."""
+    """Return the orders after one more state; the same object if the state does not change them."""
     match state:
         case SocketConnectState(resumed, epoch):
             if resumed and epoch == orders.epoch:
                 return orders
-            # The replay starts again from the beginning. What waits in the outbox still waits.
+            # The replay starts again from the beginning. What is in the outbox stays pending.
             pending = OrderMap(replace(order, entries=()) for order in orders.by_id.values() if order.pending)
             return replace(orders, by_id=pending, epoch=epoch)
         case SocketDataSentState() | SocketReceiveDataState():
@@ -98,7 +98,7 @@ def _dropped(orders: Orders, order_status: OrderStatus, message_id: str) -> Orde
 
 
 def _with_parties(orders: Orders, status: OrderStatus, user_id: str, role: ClientType) -> Order:
-    """The order of a status, with whatever the status says of its two parties."""
+    """Return the order of a status, with its parties as far as the status names them."""
     order = orders.get(status.order_id or "")
     if order.client_id and order.serviceman_id:
         return order
@@ -114,7 +114,10 @@ def _with_parties(orders: Orders, status: OrderStatus, user_id: str, role: Clien
 
 
 class OrdersCubit(Cubit[Orders]):
-    """Keeps the orders of a bloc's user. Make it before the bloc connects: it knows what it has heard."""
+    """Keeps the orders of a bloc's user.
+
+    Create it before the bloc connects; it only sees states emitted after that.
+    """
 
     def __init__(self, bloc: SocketBloc) -> None:
         super().__init__(Orders(role=bloc.type, flow=bloc.flow))
@@ -122,12 +125,12 @@ class OrdersCubit(Cubit[Orders]):
         self._subscription = bloc.stream.subscribe(self._on_state)
 
     def send(self, order_status: OrderStatus) -> str:
-        """Send a status by the bloc, and return its message id; it is pending from here on.
+        """Send a status through the bloc, and return its message id; it is pending until its outcome.
 
-        Raises what `SocketBloc.send_order_status` raises: then nothing is sent, and nothing pending.
+        Raises what `SocketBloc.send_order_status` raises; then nothing is sent or pending.
         """
         if self.is_closed:
-            raise BlocClosedError("these orders are closed; send the status by their bloc")
+            raise BlocClosedError("this OrdersCubit is closed; send the status through its bloc")
         message_id = new_id()
         self._bloc.send_order_status(order_status, message_id=message_id)
         order = _with_parties(self.state, order_status, self._bloc.user_id, self._bloc.type)
@@ -140,6 +143,6 @@ class OrdersCubit(Cubit[Orders]):
             self.emit(orders)
 
     def close(self) -> Awaitable[None]:
-        """Let go of the bloc, which goes on."""
+        """Stop following the bloc, which stays open."""
         self._subscription.dispose()
         return super().close()

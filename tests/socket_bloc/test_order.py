@@ -59,7 +59,7 @@ def test_an_order_awaits_the_step_that_brings_it_nearest_to_its_end(status: Stat
 
 @pytest.mark.parametrize("status", StatusCode)
 @pytest.mark.parametrize("role", ClientType)
-def test_a_user_may_send_what_may_follow_and_is_sent_in_their_role(
+def test_a_user_may_send_what_may_follow_and_belongs_to_their_role(
     status: StatusCode, role: ClientType
 ) -> None:
     allowed = {code for code in StatusCode if order_in(status, role).may_send(code)}
@@ -84,7 +84,7 @@ def test_an_order_has_a_party_for_each_role() -> None:
     assert [order_in(StatusCode.PLACED).party(role) for role in (CLIENT, SERVICEMAN)] == ["c-17", "s-4"]
 
 
-def test_a_pending_status_counts_as_done() -> None:
+def test_a_pending_status_counts_as_committed() -> None:
     accepted = OrderStatus.of(StatusCode.ACCEPTED, order_id="o-1")
     placed = order_in(StatusCode.PLACED, SERVICEMAN)
     sent = placed.with_pending("m-2", accepted, in_flight=True)
@@ -114,7 +114,7 @@ def test_a_flow_without_an_end_awaits_the_first_row_that_may_follow() -> None:
     assert endless.awaited(Ride.HAILED) is endless.steps[1]
 
 
-def test_a_status_that_the_flow_does_not_know_is_followed_by_nothing() -> None:
+def test_nothing_follows_a_status_that_is_not_of_the_flow() -> None:
     assert ORDER_FLOW.awaited(1) is None
     assert ORDER_FLOW.reachable(1) == frozenset()
 
@@ -137,5 +137,7 @@ def test_a_status_that_the_flow_does_not_know_is_followed_by_nothing() -> None:
         (StatusCode.PLACED, set(StatusCode) - {StatusCode.PLACED}),
     ],
 )
-def test_a_status_is_reachable_if_any_way_leads_to_it(status: StatusCode, reachable: set[StatusCode]) -> None:
+def test_a_status_is_reachable_if_any_path_leads_to_it(
+    status: StatusCode, reachable: set[StatusCode]
+) -> None:
     assert ORDER_FLOW.reachable(status) == reachable

@@ -1,4 +1,4 @@
-"""The rules of an order: the table, the two questions, and the order in which faults are judged."""
+"""The rules of an order: the table, the two checks, and which of two faults is reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from socket_bloc.order_status import ClientType, OrderStatus, Rejection, Rejecti
 CLIENT, SERVICEMAN = ClientType.CLIENT, ClientType.SERVICEMAN
 USER = {CLIENT: "c-17", SERVICEMAN: "s-4"}
 
-# What each status needs, after the protocol.
+# The status table of the protocol.
 TABLE: dict[str, tuple[int, ClientType, set[str]]] = {
     "PLACED": (1001, CLIENT, set()),
     "ACCEPTED": (1004, SERVICEMAN, {"PLACED"}),
@@ -31,7 +31,7 @@ TABLE: dict[str, tuple[int, ClientType, set[str]]] = {
 
 @dataclass(frozen=True)
 class Case:
-    """A send to be judged, good as it stands; a fault is a function that breaks it."""
+    """A send to be checked. The cases here are valid, and a fault is a function that breaks one."""
 
     number: int
     name: str
@@ -41,8 +41,8 @@ class Case:
     order: OrderRecord | None
     user_id: str = ""
 
-    def judged(self, flow: OrderFlow = ORDER_FLOW) -> Rejection | None:
-        """Ask both questions, as the relay does."""
+    def checked(self, flow: OrderFlow = ORDER_FLOW) -> Rejection | None:
+        """Run both checks, as the relay does."""
         user_id = self.user_id or USER[self.role]
         status = OrderStatus(
             order_status_as_string=self.name,
@@ -62,7 +62,7 @@ def record(current: str, client_id: str = "c-17", serviceman_id: str = "s-4") ->
 
 
 def case(name: str, current: str | None) -> Case:
-    """The status, sent by who may send it, to an order that is in `current`."""
+    """The status, sent by the role that may send it, to an order that is in `current`."""
     number, role, _ = TABLE[name]
     receiver_id = "s-4" if name == "PLACED" else None
     return Case(number, name, role, None, receiver_id, record(current) if current else None)
@@ -82,7 +82,7 @@ def code_of(rejection: Rejection | None) -> str | None:
 @pytest.mark.parametrize("current", [*TABLE, None])
 @pytest.mark.parametrize("name", TABLE)
 def test_a_status_may_follow_as_the_table_says_and_not_otherwise(name: str, current: str | None) -> None:
-    rejection = case(name, current).judged()
+    rejection = case(name, current).checked()
     after = TABLE[name][2]
     if name == "PLACED":
         expected = "orderExists" if current else None
@@ -96,12 +96,12 @@ def test_a_status_may_follow_as_the_table_says_and_not_otherwise(name: str, curr
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_a_status_is_sent_by_one_role_alone(name: str) -> None:
+def test_a_status_is_sent_by_one_role_only(name: str) -> None:
     number, role, after = TABLE[name]
     good = case(name, min(after, default=None))
-    assert good.judged() is None
+    assert good.checked() is None
     other = replace(good, role=role.other, receiver_id=good.receiver_id and USER[role])
-    assert other.judged() == Rejection(
+    assert other.checked() == Rejection(
         RejectionCode.WRONG_ROLE,
         "order_status_as_int",
         f"{name} is sent by the {role}, and this user is a {role.other}",
@@ -109,18 +109,18 @@ def test_a_status_is_sent_by_one_role_alone(name: str) -> None:
     assert ORDER_FLOW.name(number) == name
 
 
-def test_the_steps_stand_in_the_order_in_which_they_were_given() -> None:
+def test_the_steps_keep_the_order_of_the_table() -> None:
     assert [step.status.name for step in ORDER_FLOW.steps] == list(TABLE)
 
 
 @pytest.mark.parametrize("current", TABLE)
-def test_what_may_follow_is_what_names_it_in_its_row(current: str) -> None:
+def test_the_statuses_that_may_follow_are_those_whose_rows_name_it(current: str) -> None:
     following = [step.status.name for step in ORDER_FLOW.following(TABLE[current][0])]
     assert following == [name for name, row in TABLE.items() if current in row[2]]
     assert ORDER_FLOW.is_open(TABLE[current][0]) == (current not in ("ORDER_COMPLETE", "CANCELLED"))
 
 
-def test_a_status_of_no_row_has_its_number_for_a_name_and_nothing_follows() -> None:
+def test_a_status_without_a_row_is_named_by_its_number_and_nothing_follows_it() -> None:
     assert ORDER_FLOW.name(1002) == "1002"
     assert ORDER_FLOW.following(1002) == ()
     assert not ORDER_FLOW.is_open(1002)
@@ -144,14 +144,14 @@ def test_only_a_placed_begins_an_order() -> None:
             replace(PLACED, number=1002),
             "unknownStatus",
             "order_status_as_int",
-            "1002 is no status; there are PLACED 1001, ACCEPTED 1004, STARTED 1005, ORDER_CHANGED 1006, "
+            "unknown status 1002; known are PLACED 1001, ACCEPTED 1004, STARTED 1005, ORDER_CHANGED 1006, "
             "EXTENDED 1007, PAYMENT 1010, PAYMENT_VERIFICATION 1011, ORDER_COMPLETE 1009, CANCELLED 1008",
         ),
         (
             replace(PLACED, name="ACCEPTED"),
             "unknownStatus",
             "order_status_as_string",
-            "1001 goes with the string PLACED",
+            "the name of status 1001 is PLACED",
         ),
         (
             replace(PLACED, sender_id="c-18"),
@@ -163,7 +163,7 @@ def test_only_a_placed_begins_an_order() -> None:
             replace(PLACED, receiver_id=None),
             "wrongReceiver",
             "receiver_id",
-            "PLACED needs the id of the serviceman who is to receive it",
+            "PLACED needs the id of the serviceman who receives it",
         ),
         (
             replace(PLACED, receiver_id="c-17"),
@@ -181,7 +181,7 @@ def test_only_a_placed_begins_an_order() -> None:
             replace(PAYMENT, order=None),
             "unknownOrder",
             "order_id",
-            "there is no order 7d3e in which this client has a part",
+            "unknown order 7d3e, or this client is not a party to it",
         ),
         (
             replace(PAYMENT, receiver_id="s-5"),
@@ -197,10 +197,8 @@ def test_only_a_placed_begins_an_order() -> None:
         ),
     ],
 )
-def test_a_rule_that_is_broken_says_which_field_and_why(
-    faulty: Case, code: str, field: str, reason: str
-) -> None:
-    rejection = faulty.judged()
+def test_a_rejection_names_the_field_and_the_reason(faulty: Case, code: str, field: str, reason: str) -> None:
+    rejection = faulty.checked()
     assert rejection is not None
     assert (rejection.code.value, rejection.field, rejection.reason) == (code, field, reason)
 
@@ -214,46 +212,46 @@ def test_a_rule_that_is_broken_says_which_field_and_why(
         replace(case("ACCEPTED", "PLACED"), sender_id="s-4", receiver_id="c-17"),
     ],
 )
-def test_ids_that_are_given_and_right_pass(good: Case) -> None:
-    assert good.judged() is None
+def test_correct_ids_may_be_spelled_out(good: Case) -> None:
+    assert good.checked() is None
 
 
-def test_a_party_of_the_order_is_told_its_status_with_a_wrong_receiver() -> None:
-    rejection = replace(PAYMENT, receiver_id="s-5").judged()
+def test_a_rejection_of_a_wrong_receiver_names_the_status_of_the_order_to_its_party() -> None:
+    rejection = replace(PAYMENT, receiver_id="s-5").checked()
     assert rejection is not None
     assert rejection.current_status == 1005
 
 
-# What a stranger is told
+# What a stranger learns
 
 
 @pytest.mark.parametrize("current", TABLE)
 @pytest.mark.parametrize("receiver_id", [None, "s-4", "c-17"])
-def test_to_a_stranger_an_order_looks_like_none(current: str, receiver_id: str | None) -> None:
+def test_to_a_stranger_an_order_looks_like_an_unknown_one(current: str, receiver_id: str | None) -> None:
     stranger = replace(PAYMENT, user_id="c-18", receiver_id=receiver_id, order=record(current))
-    assert stranger.judged() == replace(stranger, order=None).judged()
-    assert code_of(stranger.judged()) == "unknownOrder"
+    assert stranger.checked() == replace(stranger, order=None).checked()
+    assert code_of(stranger.checked()) == "unknownOrder"
 
 
 def test_the_same_id_in_the_other_role_is_a_stranger() -> None:
     as_client = replace(PAYMENT, order=record("STARTED", client_id="c-1", serviceman_id="c-17"))
     as_serviceman = replace(case("ACCEPTED", "PLACED"), order=record("PLACED", client_id="s-4"))
-    assert code_of(as_client.judged()) == "unknownOrder"
-    assert as_serviceman.judged() is None
+    assert code_of(as_client.checked()) == "unknownOrder"
+    assert as_serviceman.checked() is None
     as_serviceman = replace(as_serviceman, order=record("PLACED", client_id="s-4", serviceman_id="s-1"))
-    assert code_of(as_serviceman.judged()) == "unknownOrder"
+    assert code_of(as_serviceman.checked()) == "unknownOrder"
 
 
-def test_a_stranger_who_places_an_order_is_told_that_the_id_is_taken_and_no_more() -> None:
-    stranger = replace(PLACED, order=record("STARTED", client_id="c-18")).judged()
-    party = replace(PLACED, order=record("STARTED")).judged()
+def test_a_stranger_who_places_an_order_learns_only_that_the_id_is_taken() -> None:
+    stranger = replace(PLACED, order=record("STARTED", client_id="c-18")).checked()
+    party = replace(PLACED, order=record("STARTED")).checked()
     assert stranger is not None
     assert party is not None
     assert (stranger.code.value, stranger.current_status) == ("orderExists", None)
     assert party == replace(stranger, current_status=1005)
 
 
-# The order of judging: the earlier rule of two that are broken wins
+# The order of the checks: of two faults, the earlier rule is reported
 
 Fault = tuple[str, Callable[[Case], Case]]
 
@@ -285,13 +283,13 @@ FAULTS_OF_A_PAYMENT: list[Fault] = [
         for earlier, later in itertools.combinations(faults, 2)
     ],
 )
-def test_of_two_faults_the_earlier_rule_is_named(good: Case, earlier: Fault, later: Fault) -> None:
-    assert code_of(earlier[1](good).judged()) == earlier[0]
-    assert code_of(later[1](good).judged()) == later[0]
-    assert code_of(later[1](earlier[1](good)).judged()) == earlier[0]
+def test_of_two_faults_the_earlier_rule_is_reported(good: Case, earlier: Fault, later: Fault) -> None:
+    assert code_of(earlier[1](good).checked()) == earlier[0]
+    assert code_of(later[1](good).checked()) == later[0]
+    assert code_of(later[1](earlier[1](good)).checked()) == earlier[0]
 
 
-# A flow of one's own
+# A custom flow
 
 
 class Ride(IntEnum):
@@ -309,23 +307,23 @@ RIDES = OrderFlow(
 )
 
 
-def test_a_flow_of_ones_own_has_its_own_statuses() -> None:
+def test_a_custom_flow_has_its_own_statuses() -> None:
     hailed = Case(1, "HAILED", CLIENT, None, "s-4", None)
     moved_on = Case(3, "MOVED_ON", SERVICEMAN, None, None, OrderRecord("c-17", "s-4", Ride.MOVED_ON))
-    assert hailed.judged(RIDES) is None
-    assert moved_on.judged(RIDES) is None
-    early = replace(moved_on, order=OrderRecord("c-17", "s-4", Ride.HAILED)).judged(RIDES)
+    assert hailed.checked(RIDES) is None
+    assert moved_on.checked(RIDES) is None
+    early = replace(moved_on, order=OrderRecord("c-17", "s-4", Ride.HAILED)).checked(RIDES)
     assert early is not None
     assert early.reason == "a serviceman may send MOVED_ON after TAKEN or MOVED_ON; order 7d3e is HAILED"
-    assert code_of(PLACED.judged(RIDES)) == "unknownStatus"
+    assert code_of(PLACED.checked(RIDES)) == "unknownStatus"
     assert RIDES.is_open(Ride.MOVED_ON)
 
 
-def test_a_status_with_two_rows_is_no_flow() -> None:
+def test_a_status_with_two_rows_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"^HAILED 1 has two rows; give each status one$"):
         OrderFlow([*RIDES.steps, Step(Ride.HAILED, SERVICEMAN)])
 
 
-def test_a_status_that_follows_one_without_a_row_is_no_flow() -> None:
+def test_a_status_that_follows_one_without_a_row_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"^TAKEN follows HAILED, which has no row$"):
         OrderFlow(RIDES.steps[1:])

@@ -1,4 +1,4 @@
-"""The persistent map of orders against a plain dict, over versions that part from each other."""
+"""The persistent map of orders, compared to a plain dict over branching versions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def many(count: int) -> list[Order]:
 
 
 def built(listed: list[Order]) -> OrderMap:
-    """A map that was made by adding one order after the other."""
+    """A map made by adding one order after the other."""
     order_map = OrderMap()
     for order in listed:
         order_map = order_map.with_order(order)
@@ -32,7 +32,7 @@ def built(listed: list[Order]) -> OrderMap:
 
 
 @given(STEPS)
-def test_every_version_stays_what_a_dict_of_its_time_was(steps: list[tuple[int, str, bool]]) -> None:
+def test_every_version_equals_the_dict_of_its_time(steps: list[tuple[int, str, bool]]) -> None:
     versions: list[tuple[OrderMap, dict[str, Order]]] = [(OrderMap(), {})]
     with pytest.MonkeyPatch.context() as patch:
         # Pages of two, so that a few orders fill books.
@@ -60,7 +60,7 @@ def test_every_version_stays_what_a_dict_of_its_time_was(steps: list[tuple[int, 
 
 
 @pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 4095, 4096, 4097, 9000])
-def test_orders_fill_pages_and_books_in_the_order_in_which_they_come(count: int) -> None:
+def test_orders_fill_pages_and_books_in_the_order_of_their_arrival(count: int) -> None:
     listed = many(count)
     for order_map in (built(listed), OrderMap(listed)):
         assert [*order_map.values()] == listed
@@ -76,7 +76,7 @@ def test_the_changes_between_close_versions_are_exact_however_many_orders_there_
     assert after.changed_ids(OrderMap()) == (*after,)
 
 
-def test_a_version_shares_all_but_the_path_to_what_was_changed() -> None:
+def test_a_version_shares_everything_except_the_path_to_the_change() -> None:
     before = built(many(9000))
     after = before.with_order(Order("o-8999", "c-1"))
     differing = [at for at in range(3) if before._books[at] is not after._books[at]]
@@ -84,12 +84,12 @@ def test_a_version_shares_all_but_the_path_to_what_was_changed() -> None:
     assert sum(page is not other for page, other in zip(before._books[2], after._books[2], strict=True)) == 1
 
 
-def test_an_order_that_was_removed_and_comes_again_is_the_newest() -> None:
+def test_an_order_that_is_removed_and_added_again_comes_last() -> None:
     order_map = OrderMap(orders("o-1", "o-2")).without_order("o-1").with_order(Order("o-1"))
     assert [*order_map] == ["o-2", "o-1"]
 
 
-def test_orders_that_come_and_go_leave_nothing_behind() -> None:
+def test_added_and_removed_orders_leave_nothing_behind() -> None:
     order_map = OrderMap(orders("o-1"))
     for number in range(1000):
         order_map = order_map.with_order(Order(f"refused-{number}")).without_order(f"refused-{number}")
@@ -108,6 +108,6 @@ def test_any_mapping_becomes_an_order_map_and_an_order_map_stays_itself() -> Non
     assert OrderMap.of(order_map) is order_map
 
 
-def test_it_shows_the_orders_that_it_holds() -> None:
+def test_its_repr_lists_its_orders() -> None:
     order = Order("o-1", "c-17", role=ClientType.CLIENT)
     assert repr(OrderMap([order])) == f"OrderMap([{order!r}])"

@@ -62,7 +62,7 @@ def test_an_order_has_its_statuses_with_their_times_its_parties_and_what_it_is_a
     assert order.message == "The tap drips"
 
 
-def test_the_parties_are_known_from_the_others_status_as_well() -> None:
+def test_the_parties_are_also_known_from_a_status_of_the_other_party() -> None:
     order = orders_after(received(2, ACCEPTED)).get("o-1")
     assert (order.client_id, order.serviceman_id) == ("c-17", "s-4")
 
@@ -72,7 +72,7 @@ def test_the_same_status_twice_is_one_entry() -> None:
     assert fold(once, sent(1, PLACED), "c-17", ClientType.CLIENT) is once
 
 
-def test_a_late_answer_with_an_old_number_takes_its_place_before_the_newer_ones() -> None:
+def test_a_late_answer_with_an_old_number_is_inserted_before_the_newer_entries() -> None:
     order = orders_after(received(2, ACCEPTED), sent(1, PLACED)).get("o-1")
     assert [entry.seq for entry in order.entries] == [1, 2]
 
@@ -86,13 +86,13 @@ def test_what_is_queued_is_pending_until_it_is_committed() -> None:
     assert orders_after(queued, sent(1, PLACED)).get("o-1").pending == {}
 
 
-def test_the_others_message_id_settles_nothing_of_ours() -> None:
+def test_a_message_id_of_the_other_party_settles_nothing() -> None:
     queued = SocketDataQueuedState(CANCELLED, "m-2")
     order = orders_after(sent(1, PLACED), queued, received(2, ACCEPTED)).get("o-1")
     assert order.pending == {"m-2": CANCELLED}
 
 
-def test_what_is_refused_is_pending_no_more_and_an_order_of_nothing_else_is_gone() -> None:
+def test_a_rejected_status_is_no_longer_pending_and_an_order_without_another_is_removed() -> None:
     refused = SocketDataRejectedState(PLACED, "m-1", RejectionCode.ORDER_EXISTS, "taken", None)
     orders = orders_after(SocketDataQueuedState(PLACED, "m-1"), refused)
     assert orders.by_id == {}
@@ -105,10 +105,10 @@ def test_a_resumed_connection_keeps_the_orders() -> None:
     assert fold(orders, SocketConnectState(True, "e"), "c-17", ClientType.CLIENT) is orders
 
 
-def test_where_the_replay_starts_anew_only_what_is_pending_is_kept() -> None:
+def test_if_the_replay_starts_again_only_what_is_pending_is_kept() -> None:
     before = [SocketConnectState(False, "e"), sent(1, PLACED), SocketDataQueuedState(CANCELLED, "m-2")]
-    for anew in (SocketConnectState(False, "e"), SocketConnectState(True, "another")):
-        order = orders_after(*before, anew).get("o-1")
+    for connected_again in (SocketConnectState(False, "e"), SocketConnectState(True, "another")):
+        order = orders_after(*before, connected_again).get("o-1")
         assert order.entries == ()
         assert order.pending == {"m-2": CANCELLED}
 
@@ -123,11 +123,11 @@ async def test_a_cubit_follows_its_bloc_until_it_is_closed(
     relay: Server, client: SocketBloc, serviceman: SocketBloc
 ) -> None:
     async with OrdersCubit(client) as cubit:
-        told = await connected(client)
+        recorder = await connected(client)
         await connected(serviceman)
         order_id = await client.place_order("s-4", "The tap drips")
         await serviceman.submit(OrderStatus.of(StatusCode.ACCEPTED, order_id=order_id))
-        await told.until(SocketReceiveDataState)
+        await recorder.until(SocketReceiveDataState)
         assert cubit.state.get(order_id).current_status == StatusCode.ACCEPTED
         assert cubit.state.get(order_id).flow is client.flow
         assert cubit.state.get("another").role is ClientType.CLIENT
@@ -150,16 +150,16 @@ async def test_a_sent_status_is_in_the_outbox_and_pending_before_send_returns(ma
     outbox = MemoryOutbox()
     client = make_bloc("c-17", ClientType.CLIENT, outbox=outbox)
     async with OrdersCubit(client) as cubit:
-        told = await connected(client)
+        recorder = await connected(client)
         message_id = cubit.send(PLACED)
         assert [*outbox] == [Send(message_id, PLACED)]
         assert cubit.state.get("o-1").in_flight == {message_id}
-        sent = await told.until(SocketDataSentState)
+        sent = await recorder.until(SocketDataSentState)
         assert sent.message_id == message_id
         assert cubit.state.get("o-1").pending == {}
 
 
-async def test_what_is_sent_without_a_socket_is_not_pending_for_long(client: SocketBloc) -> None:
+async def test_a_status_sent_without_a_socket_does_not_stay_pending(client: SocketBloc) -> None:
     async with OrdersCubit(client) as cubit:
         cubit.send(PLACED)
         await client.wait_until_idle()

@@ -1,4 +1,4 @@
-"""Orders folded from any states, against a plain dict; and what was folded before stays as it was."""
+"""Orders folded from any states, compared to a plain dict; earlier orders do not change."""
 
 from __future__ import annotations
 
