@@ -6,7 +6,7 @@ round has a relay of its own, as a process, on a new SQLite database with `synch
 limit. The work is checked: every status that was sent must have been received by both sides and be in the
 database.
 
-`--idle N` opens N connections that do nothing, and tells what each costs in the relay's memory.
+`--idle N` opens N connections that do nothing, and reports the memory that each takes in the relay.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ async def play(relay: ForeignRelay, tally: Tally, names: Sequence[str], seconds:
 
 
 def _figure(value: float) -> str:
-    """Three digits that mean something, or none where the relay's process is not ours to look into."""
+    """Three significant digits; a dash if the relay's process is not ours to measure."""
     if math.isnan(value):
         return "-"
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.3f}"
@@ -172,7 +172,7 @@ def _verdict(rounds: list[Round]) -> str:
     load = statistics.median(one.load_cores for one in rounds)
     relay = statistics.median(one.relay_cores for one in rounds)
     if math.isnan(relay):
-        lines = ["Every status that was sent was received by both sides. The database was not looked into."]
+        lines = ["Every status that was sent was received by both sides. The database was not checked."]
     else:
         lines = ["Every status that was sent was received by both sides, and is in the database."]
     if load >= _BUSY:

@@ -1,6 +1,6 @@
 """The machine and the relay's process, as the benchmark sees them.
 
-CPU time and memory of the relay are read from /proc; where there is none, they are NaN.
+CPU time and memory of the relay are read from /proc; without it, they are NaN.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _READY: Final = "listening on "
 
 
 class ForeignRelay:
-    """A relay that runs already, and whose process nobody here can look into."""
+    """A relay that runs already, and whose process cannot be measured."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -39,7 +39,7 @@ class ForeignRelay:
         return math.nan
 
     def stop(self) -> int | None:
-        """Shut it down; gives how many statuses are in its database, or None where that cannot be known."""
+        """Shut it down; return how many statuses are in its database, or None if that is unknown."""
         return None
 
 

@@ -32,7 +32,7 @@ ORDER: Final = (
     ("ORDER_COMPLETE", 1009, "client"),
 )
 _ORDER_ID: Final = b"@" * 24
-"""Stands in the templates where the order's id goes; every id has this length."""
+"""Placeholder of the order's id in the templates; every id has this length."""
 _TEXT: Final = 0x81
 _PING: Final = 0x89
 
@@ -103,7 +103,7 @@ class Link(asyncio.Protocol):
         raise RuntimeError(f"unexpected: {payload[:200]!r}")
 
     def on_failure(self, error: Exception) -> None:
-        """The connection is of no more use."""
+        """The connection can no longer be used."""
 
     def _fail(self, error: Exception) -> None:
         if not self._welcomed.done():
@@ -120,7 +120,7 @@ class Link(asyncio.Protocol):
         return end + 4
 
     def _read_frames(self, data: bytes, at: int) -> int:
-        """Handle each whole frame from `at` on; gives where the first one that is not whole begins."""
+        """Handle each whole frame from `at` on; return where the first incomplete one begins."""
         while self._is_open and len(data) - at >= 2:
             size, body = data[at + 1], at + 2
             if size == 126:
@@ -143,7 +143,7 @@ class Link(asyncio.Protocol):
 
 
 class _Side(Link):
-    """One side of a pair. It gets every status of the order, and tells the pair."""
+    """One side of a pair. It gets every status of the order, and notifies the pair."""
 
     def __init__(self, url: str, user_id: str, role: str, pair: Pair) -> None:
         super().__init__(url, user_id, role)

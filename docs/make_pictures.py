@@ -1,11 +1,10 @@
-"""Makes the pictures of the README: the real apps, played over a real relay up to a telling moment.
+"""Makes the pictures of the README: the real apps over a real relay, each at a certain moment.
 
     python -m docs.make_pictures [NAME ...]
 
-Without a name it makes all of them. An app runs without a terminal and gives an SVG, of which a Chromium
-without a window makes `docs/pictures/NAME.png`; nothing is fetched from a network. The clock stands where
-the play puts it and the ids are fixed, so that a picture changes when its app does. (The demo's milliseconds
-are measured.)
+Without a name it makes all of them. An app runs without a terminal and exports an SVG, which a headless
+Chromium turns into `docs/pictures/NAME.png`; nothing is fetched from a network. The clock and the ids are
+fixed, so a picture changes only if its app does. (The demo's milliseconds are measured.)
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ class PictureError(Exception):
 
 @dataclass
 class Clock:
-    """The time in the pictures; stands in for `datetime` and `time` where the apps and the relay ask them."""
+    """The time in the pictures; stands in for `datetime` and `time` in the apps and the relay."""
 
     at: datetime = field(default_factory=lambda: datetime(2026, 3, 2, 9, 41, tzinfo=UTC))
 
@@ -263,7 +262,7 @@ def draw(svg: str, png: Path, chromium: str) -> None:
 
 
 def find_chromium() -> str:
-    """The path of Chromium. Raises `PictureError` where it is missing, or its font is."""
+    """The path of Chromium. Raises `PictureError` if it or its font is missing."""
     names = ("chromium", "chromium-browser", "google-chrome")
     chromium = next((path for name in names if (path := shutil.which(name))), None)
     fonts = shutil.which("fc-list")

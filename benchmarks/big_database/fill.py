@@ -24,7 +24,7 @@ from benchmarks.relay_load import ORDER
 __all__ = ["BYTES_PER_STATUS", "History", "fill"]
 
 BYTES_PER_STATUS: Final = 400
-"""Room on the disk to ask for."""
+"""Free disk space that is required."""
 _STATUSES_PER_USER: Final = 500
 _FEWEST_USERS: Final = 200
 

@@ -105,4 +105,4 @@ PROTOCOLS: Final = {
         wrap=lambda text: f'{{"push":{{"channel":"orders","pub":{{"data":{text}}}}}}}',
     ),
 }
-"""By the path that is asked for; the bare client is served as ours is."""
+"""By the path of the request; the bare client is served as ours is."""

@@ -18,7 +18,7 @@ __all__ = ["serve_feed"]
 
 @asynccontextmanager
 async def serve_feed(frames: Mapping[str, Sequence[bytes]], *, pace: float | None) -> AsyncGenerator[int]:
-    """Serve `frames`, by path, to each connection; gives the port.
+    """Serve `frames`, by path, to each connection; return the port.
 
     With a `pace`, each frame is written on its own, so many a second; without, all of them at once, as in a
     replay.

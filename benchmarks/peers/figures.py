@@ -21,9 +21,9 @@ class Written:
 class Round:
     """One round of one server; the names are those of the load generator.
 
-    `sent` counts statuses, `acknowledged` those whose sender was told, `relayed` those that arrived at the
-    other side, `orders` whole orders: all of the round, not only while the clock ran. `written` is None for a
-    server without a database.
+    `sent` counts statuses, `acknowledged` those that were acknowledged to their sender, `relayed` those
+    that arrived at the other side, `orders` whole orders: all of the round, not only while the clock ran.
+    `written` is None for a server without a database.
     """
 
     name: str
