@@ -48,7 +48,7 @@ class Histogram:
 
 
 class Metrics(RelayObserver):
-    """Counts what a relay tells."""
+    """Counts the notifications of a relay."""
 
     def __init__(self) -> None:
         self.connections = dict.fromkeys(ClientType, 0)

@@ -1,4 +1,4 @@
-"""What the README shows is so: its client runs, its transcript is the diagram's, its tables the code's."""
+"""The README is correct: its client runs, and its transcript and tables are those of the code."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def block(name: str) -> str:
-    """The code block behind a marker."""
+    """Return the code block that follows a marker."""
     found = re.search(rf"<!-- {name} -->\n```\w*\n(.*?)```", README, re.DOTALL)
     assert found, name
     return found[1]
 
 
-async def test_the_client_in_fifteen_lines_runs_as_it_stands(tmp_path: Path) -> None:
+async def test_the_client_in_fifteen_lines_runs_unchanged(tmp_path: Path) -> None:
     code = block("client")
     async with serve(Settings(port=0, database=f"sqlite:///{tmp_path}/orders.db")) as relay:
-        # As it stands, but for the port: that of the README may be taken here.
+        # Unchanged except for the port, which may be in use here.
         code, replaced = re.subn(r"(ClientType\.[A-Z]+)\)", rf'\1, uri="{relay.uri}")', code)
         assert replaced == 2
         script = tmp_path / "client.py"
@@ -46,7 +46,7 @@ async def create_process(script: Path) -> asyncio.subprocess.Process:
     )
 
 
-def test_it_has_fifteen_lines() -> None:
+def test_the_client_has_fifteen_lines() -> None:
     assert len([line for line in block("client").splitlines() if line]) == 15
 
 
@@ -70,12 +70,12 @@ def test_the_status_table_is_the_flow() -> None:
     assert rows == flow
 
 
-def test_every_class_that_the_readme_names_is_in_the_package() -> None:
+def test_every_class_named_in_the_readme_is_in_the_package() -> None:
     names = set(re.findall(r"`(Socket\w*|Orders?\w*|ORDER_FLOW|StatusCode)\b", README))
     assert {name for name in names if not hasattr(socket_bloc, name)} == set()
 
 
-def test_every_file_that_the_readme_links_to_is_there() -> None:
+def test_every_file_linked_in_the_readme_exists() -> None:
     links = re.findall(r"\]\(([\w./]+)\)", README)
     assert links
     assert [link for link in links if not (Path(__file__).parents[1] / link).exists()] == []

@@ -17,7 +17,7 @@ State = TypeVar("State")
 
 
 class ReplayEvent:
-    """The base of the two events that a `ReplayBloc` passes to its hooks, besides its own."""
+    """The base of the two events that a `ReplayBloc` also passes to its hooks."""
 
 
 @dataclass(frozen=True)

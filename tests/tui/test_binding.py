@@ -34,12 +34,12 @@ class Shown(BlocNode, Static):
         self.cubit = cubit
         self.build_when, self.listen_when = build_when, listen_when
         self.built: list[int] = []
-        self.told: list[int] = []
+        self.listened: list[int] = []
         self.threads: set[int] = set()
 
     def on_mount(self) -> None:
         self.build_from(self.cubit, self.build, when=self.build_when)
-        self.listen_to(self.cubit, self.told.append, when=self.listen_when)
+        self.listen_to(self.cubit, self.listened.append, when=self.listen_when)
 
     def build(self, state: int) -> None:
         self.threads.add(threading.get_ident())
@@ -62,7 +62,7 @@ async def test_the_current_state_is_built_first() -> None:
     shown = Shown(Cubit(7))
     async with OneWidget(shown).run_test() as pilot:
         await until(pilot, lambda: shown.built == [7])
-        assert shown.told == []
+        assert shown.listened == []
         assert "state 7" in text_of(pilot.app)
 
 
@@ -71,8 +71,8 @@ async def test_neither_builder_nor_listener_is_called_inside_emit() -> None:
     async with OneWidget(shown).run_test() as pilot:
         await until(pilot, lambda: shown.built)
         cubit.emit(1)
-        assert (shown.built, shown.told) == ([0], [])
-        await until(pilot, lambda: shown.built == [0, 1] and shown.told == [1])
+        assert (shown.built, shown.listened) == ([0], [])
+        await until(pilot, lambda: shown.built == [0, 1] and shown.listened == [1])
 
 
 async def test_a_burst_is_built_once_and_each_of_its_states_is_listened_to() -> None:
@@ -81,8 +81,8 @@ async def test_a_burst_is_built_once_and_each_of_its_states_is_listened_to() -> 
         await until(pilot, lambda: shown.built)
         for number in range(1, 1001):
             cubit.emit(number)
-        await until(pilot, lambda: len(shown.told) == 1000)
-        assert shown.told == [*range(1, 1001)]
+        await until(pilot, lambda: len(shown.listened) == 1000)
+        assert shown.listened == [*range(1, 1001)]
         assert shown.built == [0, 1000]
 
 
@@ -97,8 +97,8 @@ async def test_a_state_emitted_by_a_listener_is_listened_to_afterwards() -> None
     async with OneWidget(shown).run_test() as pilot:
         cubit.emit(1)
         cubit.emit(2)
-        await until(pilot, lambda: len(shown.told) == 4)
-        assert shown.told == [1, 2, 10, 20]
+        await until(pilot, lambda: len(shown.listened) == 4)
+        assert shown.listened == [1, 2, 10, 20]
 
 
 async def test_when_is_given_the_state_built_last_or_the_previous_one_of_a_listener() -> None:
@@ -108,7 +108,7 @@ async def test_when_is_given_the_state_built_last_or_the_previous_one_of_a_liste
             cubit.emit(number)
             await pilot.pause()
         await until(pilot, lambda: shown.built == [0, 3, 6])
-        assert shown.told == [1, 2, 3, 4, 6]
+        assert shown.listened == [1, 2, 3, 4, 6]
 
 
 async def test_states_from_another_task_and_another_thread_are_built_on_the_apps_thread() -> None:
@@ -131,7 +131,7 @@ async def test_states_from_another_task_and_another_thread_are_built_on_the_apps
         await asyncio.to_thread(thread.join)
         await asyncio.create_task(count_on())
         await until(pilot, lambda: shown.built[-1:] == [600])
-        assert shown.told[-600:] == [*range(-1, -501, -1), *range(501, 601)]
+        assert shown.listened[-600:] == [*range(-1, -501, -1), *range(501, 601)]
         assert shown.threads == {threading.get_ident()}
 
 
@@ -156,18 +156,18 @@ async def test_an_unmounted_node_does_not_listen_any_more(leave: str) -> None:
             app.exit()
     assert listeners(cubit) == 0
     cubit.emit(1)
-    assert shown.told == []
+    assert shown.listened == []
 
 
 async def test_bindings_are_disposed_of_also_if_a_subclass_has_its_own_on_unmount() -> None:
     class Careless(Shown):
         def on_unmount(self) -> None:
-            self.told.append(-1)  # and no call of super()
+            self.listened.append(-1)  # and no call of super()
 
     shown = Careless(cubit := Cubit(0))
     async with OneWidget(shown).run_test() as pilot:
         await until(pilot, lambda: listeners(cubit) == 2)
-    assert (listeners(cubit), shown.told) == (0, [-1])
+    assert (listeners(cubit), shown.listened) == (0, [-1])
 
 
 async def test_an_app_that_crashes_unsubscribes_and_the_bloc_goes_on() -> None:
@@ -177,19 +177,19 @@ async def test_an_app_that_crashes_unsubscribes_and_the_bloc_goes_on() -> None:
                 raise ZeroDivisionError("a bug in the view")
 
     shown = Faulty(cubit := Cubit(0))
-    heard: list[int] = []
+    received: list[int] = []
 
     async def run() -> None:
         async with OneWidget(shown).run_test() as pilot:
             await until(pilot, lambda: listeners(cubit) == 2)
-            cubit.stream.subscribe(heard.append)
+            cubit.stream.subscribe(received.append)
             cubit.emit(1)  # does not raise
             await pilot.pause()
             cubit.emit(2)
 
     with pytest.raises(ZeroDivisionError):
         await run()
-    assert heard == [1, 2]
+    assert received == [1, 2]
     assert listeners(cubit) == 1
 
 

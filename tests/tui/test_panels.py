@@ -52,9 +52,9 @@ async def test_every_key_that_is_refused_says_why(kind: type[RoleApp], user: str
     for binding in kind.PANEL.BINDINGS:
         action = str(getattr(binding, "action", ""))
         if action.startswith("send"):
-            told = len(running.notices)
+            before = len(running.notices)
             await running.press(str(getattr(binding, "key", "")))
-            await until(running.pilot, lambda told=told: len(running.notices) > told)
+            await until(running.pilot, lambda before=before: len(running.notices) > before)
             assert "not now\nno order selected" in running.notices[-1]
 
 
@@ -275,15 +275,15 @@ async def test_a_slow_replay_is_one_notice_about_the_orders_that_still_wait(
         app = SideBySide(ServicemanPanel(bloc, orders, clock=lambda: AT), Static())
         async with app.run_test(size=(140, 30), notifications=True) as pilot:
 
-            def tell(seq: int, order_id: str, code: StatusCode) -> None:
+            def receive(seq: int, order_id: str, code: StatusCode) -> None:
                 status = OrderStatus.of(code, order_id=order_id, sender_id="c-17", message=order_id)
                 bloc.emit(SocketReceiveDataState(status, f"m-{seq}", seq, AT))
 
-            tell(1, "one", StatusCode.PLACED)
+            receive(1, "one", StatusCode.PLACED)
             await until_shown(pilot, "1 of 1 your turn")
-            tell(2, "two", StatusCode.PLACED)
+            receive(2, "two", StatusCode.PLACED)
             await until_shown(pilot, "2 of 2 your turn")
-            tell(3, "two", StatusCode.CANCELLED)
+            receive(3, "two", StatusCode.CANCELLED)
             await until_shown(pilot, "1 of 1 your turn")
             assert not app._notifications
             await until(pilot, lambda: app._notifications)

@@ -49,15 +49,15 @@ FEED = (
 
 def states(user: str, other: str) -> list[SocketState]:
     """Emit the feed as one of its two users receives it."""
-    told: list[SocketState] = [SocketConnectState(resumed=True, epoch="e")]
+    result: list[SocketState] = [SocketConnectState(resumed=True, epoch="e")]
     for seq, (sender, code, order_id, message) in enumerate(FEED, 1):
         receiver = other if sender == user else user
         status = OrderStatus.of(
             code, order_id=order_id, message=message, sender_id=sender, receiver_id=receiver
         )
         kind = SocketDataSentState if sender == user else SocketReceiveDataState
-        told.append(kind(status, f"m-{seq}", seq, START + timedelta(minutes=4 * seq)))
-    return told
+        result.append(kind(status, f"m-{seq}", seq, START + timedelta(minutes=4 * seq)))
+    return result
 
 
 async def nothing(pilot: Pilot[None], bloc: SocketBloc) -> None:

@@ -36,31 +36,31 @@ def client(stage: Stage) -> SocketBloc:
 async def test_a_pulled_cable_breaks_the_connection_until_it_is_plugged_in_again(
     stage: Stage, client: SocketBloc
 ) -> None:
-    told = await connected(client)
+    recorder = await connected(client)
     cable = stage.cables[ClientType.CLIENT]
     cable.pull()
-    await told.until(SocketReconnectingState, 2)
+    await recorder.until(SocketReconnectingState, 2)
     assert not cable.is_plugged
     order = asyncio.create_task(client.place_order("s-4", "The tap drips"))
-    await told.until(SocketDataQueuedState)
+    await recorder.until(SocketDataQueuedState)
     cable.plug()
     await order
-    assert len(told.of(SocketDataSentState)) == 1
-    assert told.of(SocketConnectState)[-1].resumed
+    assert len(recorder.of(SocketDataSentState)) == 1
+    assert recorder.of(SocketConnectState)[-1].resumed
 
 
 async def test_a_restarted_relay_has_everything_it_had_committed(stage: Stage, client: SocketBloc) -> None:
-    told = await connected(client)
+    recorder = await connected(client)
     await client.place_order("s-4", "The tap drips")
     stage.kill_relay()
     assert not stage.has_relay
-    await told.until(SocketReconnectingState)
+    await recorder.until(SocketReconnectingState)
     order = asyncio.create_task(client.place_order("s-4", "The fan is noisy"))
-    await told.until(SocketDataQueuedState)
+    await recorder.until(SocketDataQueuedState)
     await stage.start_relay()
     await order
-    assert [state.seq for state in told.of(SocketDataSentState)] == [1, 2]
-    assert told.of(SocketConnectState)[-1].resumed
+    assert [state.seq for state in recorder.of(SocketDataSentState)] == [1, 2]
+    assert recorder.of(SocketConnectState)[-1].resumed
 
 
 @pytest.mark.parametrize("script", [WHOLE_ORDER, CANCELLED_ORDER])

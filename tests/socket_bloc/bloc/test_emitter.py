@@ -142,7 +142,7 @@ async def test_an_uncaught_error_of_a_source_fails_the_handler(
     error = ValueError("lost")
     heard = await run(lambda event, emit: emit.for_each(failing(error), on_data=lambda item: item))
     assert heard == [1, 2, 3]
-    assert [told for _, told in recorder.of("on_error")] == [error]
+    assert [reported for _, reported in recorder.of("on_error")] == [error]
     assert [context["exception"] for context in loop_errors] == [error]
     loop_errors.clear()
 

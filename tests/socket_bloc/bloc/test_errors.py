@@ -162,11 +162,11 @@ async def test_a_handler_may_catch_what_a_hook_raises(recorder: Recorder) -> Non
 async def test_a_hook_that_comes_too_late_to_reject_anything_stops_nothing_by_raising(
     hook: str, loop_errors: list[dict[str, Any]]
 ) -> None:
-    told: list[str] = []
+    called: list[str] = []
 
     class Failing(BlocObserver):
         def fail(self, where: str) -> None:
-            told.append(where)
+            called.append(where)
             if where == hook:
                 raise LookupError(where)
 
@@ -191,9 +191,9 @@ async def test_a_hook_that_comes_too_late_to_reject_anything_stops_nothing_by_ra
     bloc.add("good")
     await bloc.close()
     assert heard == ["good", DONE]
-    assert told == ["on_error", "on_done", "on_done", "on_close"]
+    assert called == ["on_error", "on_done", "on_done", "on_close"]
     failures = [context for context in loop_errors if isinstance(context["exception"], LookupError)]
-    assert len(failures) == told.count(hook)
+    assert len(failures) == called.count(hook)
     assert failures[0]["message"].endswith(f"Failing.{hook} failed")
     loop_errors.clear()
 

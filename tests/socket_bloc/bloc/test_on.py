@@ -152,22 +152,22 @@ async def test_add_from_inside_a_hook_is_handled_after_the_event(hook: str) -> N
     handled: list[str] = []
 
     class Hooked(OneHandlerBloc):
-        def tell(self, where: str) -> None:
+        def record(self, where: str) -> None:
             if where == hook and "more" not in asked:
                 asked.append("more")
                 self.add("more")
 
         def on_event(self, event: object) -> None:
-            self.tell("on_event")
+            self.record("on_event")
 
         def on_transition(self, transition: Transition[Any, Any]) -> None:
-            self.tell("on_transition")
+            self.record("on_transition")
 
         def on_change(self, change: object) -> None:
-            self.tell("on_change")
+            self.record("on_change")
 
         def on_done(self, event: object, error: Exception | None = None) -> None:
-            self.tell("on_done")
+            self.record("on_done")
 
     def handler(event: str, emit: Emitter[str]) -> None:
         emit(event)

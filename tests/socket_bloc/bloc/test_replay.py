@@ -135,13 +135,13 @@ async def test_the_hooks_of_a_bloc_are_called_for_an_undo_as_for_an_event(record
     bloc.undo()
     bloc.redo()
 
-    def told(event: ReplayEvent, current: int, following: int) -> list[tuple[object, ...]]:
+    def calls_of(event: ReplayEvent, current: int, following: int) -> list[tuple[object, ...]]:
         return [
             ("on_event", bloc, event),
             ("on_transition", bloc, Transition(current_state=current, event=event, next_state=following)),
             ("on_change", bloc, Change(current_state=current, next_state=following)),
         ]
 
-    assert recorder.calls == [*told(Undo(), 5, 0), *told(Redo(), 0, 5)]
+    assert recorder.calls == [*calls_of(Undo(), 5, 0), *calls_of(Redo(), 0, 5)]
     await bloc.close()
     assert heard == [5, 0, 5, DONE]
