@@ -45,16 +45,16 @@ class Stage:
         self._settings = self._settings.model_copy(update={"port": urlsplit(self._relay.uri).port})
 
     def kill_relay(self) -> None:
-        """End the relay as `kill -9` does: without close frames, and without another commit."""
-        if self._relay is not None:
-            self._relay.abort()
-            self._relay = None
+        """End the running relay as `kill -9` does: without close frames, and without another commit."""
+        assert self._relay is not None
+        self._relay.abort()
+        self._relay = None
 
     async def close_relay(self) -> None:
-        """Shut the relay down: it finishes the current commit and closes all connections."""
-        if self._relay is not None:
-            relay, self._relay = self._relay, None
-            await relay.close()
+        """Shut the running relay down: it finishes the current commit and closes all connections."""
+        assert self._relay is not None
+        relay, self._relay = self._relay, None
+        await relay.close()
 
     async def set_up(self) -> None:
         """Start the relay, open the cables, and create the blocs."""

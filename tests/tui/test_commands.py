@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence as SequenceOf
 from io import StringIO
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from socket_bloc import Socket
 from tui.__main__ import main
 from tui.app import RoleApp
 from tui.client import ClientApp
+from tui.sequence import Party, Sequence
 from tui.serviceman import ServicemanApp
 from tui.settings import AppSettings, LastTheme
 
@@ -122,7 +123,7 @@ def test_an_empty_variable_counts_as_unset(start: Start, monkeypatch: pytest.Mon
     ],
 )
 def test_an_invalid_command_line_is_refused_in_one_line(
-    argv: Sequence[str], line: str, refused: Refused
+    argv: SequenceOf[str], line: str, refused: Refused
 ) -> None:
     assert refused(*argv).startswith(line)
 
@@ -158,6 +159,66 @@ def test_without_what_the_commands_need_they_say_what_to_install(
     monkeypatch.setitem(sys.modules, library, None)
     line = "the commands need cyclopts and platformdirs: pip install 'socket-bloc[tui]'"
     assert refused("client", "--user", "c-17") == line
+
+
+class Demo:
+    """Runs the demo as in a terminal, with both ways to play it replaced; records which one was taken."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("tui.demo.run_demo", self.on_a_screen)
+        monkeypatch.setattr("tui.transcript.run", self.in_lines)
+        self._monkeypatch = monkeypatch
+        self.played: list[str] = []
+
+    def __call__(self, *argv: str) -> int:
+        self._monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        return main(["demo", *argv])
+
+    def on_a_screen(self, sequence: Sequence, theme: str) -> int:
+        self.played.append(theme)
+        sequence.record(Party.CLIENT, Party.KTOR_SERVER)
+        return 7
+
+    def in_lines(self, sequence: Sequence) -> int:
+        self.played.append("lines")
+        sequence.record(Party.CLIENT, Party.KTOR_SERVER)
+        raise KeyboardInterrupt
+
+
+@pytest.fixture
+def demo(monkeypatch: pytest.MonkeyPatch) -> Demo:
+    return Demo(monkeypatch)
+
+
+def test_the_demo_plays_on_a_screen_if_there_is_a_terminal(demo: Demo) -> None:
+    assert demo("--theme", "nord") == 7
+    assert demo.played == ["nord"]
+
+
+def test_an_interrupted_demo_still_writes_the_mermaid_file(demo: Demo, tmp_path: Path) -> None:
+    file = tmp_path / "demo.mmd"
+    assert demo("--plain", "--mermaid", str(file)) == 130
+    assert demo.played == ["lines"]
+    assert "C ->> K : connect to the Server" in file.read_text()
+
+
+def test_without_textual_the_demo_prints_lines_and_says_what_to_install(
+    demo: Demo, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "textual", None)
+    assert demo() == 130
+    assert demo.played == ["lines"]
+    assert capsys.readouterr().err.count("pip install 'socket-bloc[tui]'") == 1
+
+
+def test_a_mermaid_file_that_cannot_be_written_is_named_before_anything_is_played(
+    demo: Demo, refused: Refused, tmp_path: Path
+) -> None:
+    file = tmp_path / "absent" / "demo.mmd"
+    assert refused("demo", "--mermaid", str(file)) == (
+        f"--mermaid: {file} cannot be written: No such file or directory"
+    )
+    assert demo.played == []
 
 
 def test_without_a_terminal_the_apps_say_so(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:

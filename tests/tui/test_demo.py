@@ -7,18 +7,19 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import RichLog, Static
 
 from socket_bloc import ClientType, OrdersCubit, SocketConnectEvent, StatusCode
 from tests.tui.diagram import BOTH_ORDERS
 from tests.tui.screen import until
-from tui.demo import DemoApp
+from tui.demo import DemoApp, run_demo
 from tui.play import Director
 from tui.sequence import Arrow, Party, Sequence
 from tui.settings import LastTheme
 from tui.stage import Stage, set_stage
-from tui.widgets.sequence_view import lifelines
+from tui.widgets.sequence_view import SequenceView, lifelines
 
 
 @pytest.fixture
@@ -43,6 +44,17 @@ async def app(stage: Stage, tmp_path: Path, plays: bool) -> AsyncIterator[DemoAp
             bloc.add(SocketConnectEvent())
         memory = LastTheme(tmp_path)
         yield DemoApp(stage, orders, theme="textual-dark", memory=memory, plays=plays)
+
+
+class OneSequence(App[None]):
+    """An app that shows nothing but a sequence."""
+
+    def __init__(self, sequence: Sequence) -> None:
+        super().__init__()
+        self._sequence = sequence
+
+    def compose(self) -> ComposeResult:
+        yield SequenceView(self._sequence)
 
 
 def seen(sequence: Sequence, *wanted: tuple[str, str, str | None, str]) -> Callable[[], bool]:
@@ -135,6 +147,33 @@ async def test_no_step_is_played_in_a_panel_that_is_being_removed(app: DemoApp, 
         assert "PLACED" not in str(app._orders[ClientType.CLIENT].state)
 
 
+async def test_the_speed_and_the_pause_have_keys(app: DemoApp) -> None:
+    async with app.run_test(size=(150, 45)) as pilot:
+        assert controls(pilot).startswith("▶ playing, 1.5 s a step")
+        await pilot.press("minus", "minus", "minus")
+        assert controls(pilot).startswith("▶ playing, 3 s a step")
+        await pilot.press("space")
+        assert controls(pilot).startswith("‖ paused, 3 s a step")
+        await pilot.press("plus")
+        assert controls(pilot).startswith("‖ paused, 1.5 s a step")
+        await pilot.press("space")
+        assert controls(pilot).startswith("▶ playing, 1.5 s a step")
+
+
+def test_the_demo_starts_a_relay_and_both_sides_and_returns_the_apps_exit_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def run_headless(app: DemoApp) -> None:
+        async with app.run_test(size=(150, 45)) as pilot:
+            await until(pilot, lambda: all(bloc.is_connected for bloc in app._stage.blocs.values()))
+            app.exit(return_code=3)
+
+    monkeypatch.setattr(DemoApp, "run_async", run_headless)
+    sequence = Sequence()
+    assert run_demo(sequence, "nord") == 3
+    assert {arrow.source for arrow in sequence.arrows[:2]} == {Party.CLIENT, Party.SERVICEMAN}
+
+
 @pytest.mark.parametrize("size", [(150, 45), (80, 24), (50, 24)])
 async def test_everything_is_on_the_screen_at_any_size(app: DemoApp, size: tuple[int, int]) -> None:
     async with app.run_test(size=size) as pilot:
@@ -142,6 +181,23 @@ async def test_everything_is_on_the_screen_at_any_size(app: DemoApp, size: tuple
         for kind in ("ClientPanel", "SequenceView", "ServicemanPanel"):
             assert app.query_one(kind).size.width > 30
             assert app.query_one(kind).size.height > 5
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines"),
+    [
+        (76, ["   1 ├────▶│     │     │  PLACED 1001  places the order  11.0 ms"]),
+        (46, ["   1 ├────▶│     │     │  11.0 ms", "     PLACED 1001  places the order"]),
+    ],
+)
+async def test_the_text_of_an_arrow_is_next_to_it_if_there_is_room(columns: int, lines: list[str]) -> None:
+    times = iter((0.0, 0.011))
+    sequence = Sequence(clock=lambda: next(times))
+    app = OneSequence(sequence)
+    async with app.run_test(size=(columns, 24)) as pilot:
+        sequence.record(Party.CLIENT, Party.KTOR_SERVER, StatusCode.PLACED)
+        log = app.query_one(RichLog)
+        await until(pilot, lambda: [strip.text.rstrip() for strip in log.lines] == lines)
 
 
 @pytest.mark.parametrize(

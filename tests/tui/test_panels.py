@@ -92,6 +92,14 @@ async def test_a_click_does_the_same_as_a_key(client: Running) -> None:
     await client.shows("✓ cancelled: committed")
 
 
+async def test_a_form_can_be_cancelled_by_a_click(client: Running) -> None:
+    await client.press("n")
+    await client.shows("Work to be done")
+    await client.click("#cancel")
+    await client.shows("press n to place one")
+    assert client.orders.state.by_id == {}
+
+
 async def test_keys_work_after_a_click_on_an_empty_place(client: Running) -> None:
     await client.click(".turn")
     await client.press("n")

@@ -75,6 +75,15 @@ async def test_help_lists_the_keys_and_the_marks(client: Running) -> None:
     await client.shows("press n to place one")
 
 
+async def test_ctrl_c_copies_what_is_selected_in_a_field_instead_of_quitting(client: Running) -> None:
+    await client.press("n")
+    await client.shows("Work to be done")
+    await client.type("s-4")
+    await client.press("shift+home", "ctrl+c")
+    await until(client.pilot, lambda: client.app.clipboard == "s-4")
+    await client.shows("Work to be done")
+
+
 @pytest.mark.parametrize("key", ["q", "ctrl+c"])
 async def test_quitting_with_something_queued_asks_once(key: str, tmp_path: Path) -> None:
     bloc = SocketBloc("c-17", ClientType.CLIENT, uri="ws://127.0.0.1:9/order")  # nobody is there

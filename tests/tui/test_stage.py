@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -17,6 +20,7 @@ from socket_bloc import (
     SocketReconnectingState,
 )
 from tests.socket_bloc.waiting import connected
+from tui.cable import Cable
 from tui.play import CANCELLED_ORDER, WHOLE_ORDER, next_step
 from tui.sequence import Sequence
 from tui.stage import Stage, set_stage
@@ -61,6 +65,29 @@ async def test_a_restarted_relay_has_everything_it_had_committed(stage: Stage, c
     await order
     assert [state.seq for state in recorder.of(SocketDataSentState)] == [1, 2]
     assert recorder.of(SocketConnectState)[-1].resumed
+
+
+async def test_a_connection_that_one_side_resets_ends_on_the_other_side(unused_tcp_port: int) -> None:
+    accepted, ended = asyncio.Event(), asyncio.Event()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.set()
+        assert await reader.read() == b""
+        writer.close()
+        ended.set()
+
+    async with (
+        asyncio.timeout(10),
+        await asyncio.start_server(accept, "127.0.0.1", unused_tcp_port),
+        Cable(f"ws://127.0.0.1:{unused_tcp_port}/order") as cable,
+    ):
+        _reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(cable.uri).port)
+        await accepted.wait()
+        # Without time to linger, closing sends a reset.
+        linger = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.transport.abort()
+        await ended.wait()
 
 
 @pytest.mark.parametrize("script", [WHOLE_ORDER, CANCELLED_ORDER])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,8 @@ from server_stub.ledger.store import LedgerError
 from socket_bloc.socket_bloc import SocketBloc
 from tests.tui.diagram import AFTER_THE_BRANCH, BOTH_ORDERS, DIAGRAM
 from tests.tui.transcripts import read
-from tui.sequence import Sequence, as_mermaid
-from tui.transcript import play_both_orders, run
+from tui.sequence import Party, Sequence, as_mermaid
+from tui.transcript import MissingArrowError, play_both_orders, run
 
 
 def test_the_diagram_has_31_arrows_and_both_orders_37() -> None:
@@ -59,6 +58,28 @@ def test_a_status_that_does_not_arrive_is_missing_from_the_transcript(
     assert output.err == "not observed within 0.3 s: K -> S  PLACED 1001  receives the order\n"
 
 
+def test_the_last_line_counts_the_arrows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def play(sequence: Sequence, *, within: float) -> None:
+        sequence.record(Party.CLIENT, Party.KTOR_SERVER)
+
+    monkeypatch.setattr("tui.transcript.play_both_orders", play)
+    assert run(Sequence()) == 0
+    assert capsys.readouterr().out.endswith("\n1 arrows: one order completed, one cancelled\n")
+
+
+def test_a_missing_arrow_fails_the_demo(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def play(sequence: Sequence, *, within: float) -> None:
+        raise MissingArrowError("not observed")
+
+    monkeypatch.setattr("tui.transcript.play_both_orders", play)
+    assert run(Sequence()) == 1
+    assert capsys.readouterr() == ("", "not observed\n")
+
+
 async def test_the_mermaid_file_is_the_diagram_of_the_arrows() -> None:
     sequence = Sequence()
     await play_both_orders(sequence)
@@ -66,17 +87,3 @@ async def test_the_mermaid_file_is_the_diagram_of_the_arrows() -> None:
     assert lines[0] == "sequenceDiagram"
     drawn = [re.fullmatch(r"    (.) ->> (.) : (.+?)(?: \((.+), (\d+)\))?", text) for text in lines[6:]]
     assert [(m[1], m[2], m[4] and f"{m[4]} {m[5]}", m[3]) for m in drawn if m] == BOTH_ORDERS
-
-
-def test_a_mermaid_file_that_cannot_be_written_is_named_before_anything_is_played(tmp_path: Path) -> None:
-    demo = subprocess.run(
-        [sys.executable, "-m", "tui", "demo", "--mermaid", str(tmp_path / "no" / "file.mmd")],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert demo.returncode == 2
-    assert demo.stdout == ""
-    assert "file.mmd" in demo.stderr
-    assert "Traceback" not in demo.stderr

@@ -60,8 +60,7 @@ class SequenceView(BlocNode, Vertical):
         self.listen_to(self._sequence, self._draw)
 
     def _draw(self, arrow: Arrow | None) -> None:
-        if arrow is None:
-            return
+        assert arrow is not None  # only the initial state is None
         log = self.query_one(RichLog)
         lines = Text.assemble((f"{arrow.number:>4} ", "dim"), lifelines(arrow.source, arrow.target), "  ")
         status = f"{arrow.status.name} {arrow.status:d}  " if arrow.status else ""
