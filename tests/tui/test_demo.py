@@ -174,6 +174,18 @@ def test_the_demo_starts_a_relay_and_both_sides_and_returns_the_apps_exit_status
     assert {arrow.source for arrow in sequence.arrows[:2]} == {Party.CLIENT, Party.SERVICEMAN}
 
 
+@pytest.mark.parametrize("plays", [False])
+async def test_no_step_is_played_while_the_app_shuts_down(
+    app: DemoApp, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with app.run_test(size=(150, 45)) as pilot:
+        await until(pilot, lambda: all(bloc.is_connected for bloc in stage.blocs.values()))
+        with monkeypatch.context() as shutdown:
+            shutdown.setattr(app, "_running", False)  # what Textual does before it removes the widgets
+            assert not app._step()
+        assert app._step()
+
+
 @pytest.mark.parametrize("size", [(150, 45), (80, 24), (50, 24)])
 async def test_everything_is_on_the_screen_at_any_size(app: DemoApp, size: tuple[int, int]) -> None:
     async with app.run_test(size=size) as pilot:
