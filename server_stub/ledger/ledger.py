@@ -26,7 +26,7 @@ class Ledger:
     """Decides on submissions, and on where feeds start."""
 
     def __init__(self, store: Store, flow: OrderFlow, now: Callable[[], int] = _now) -> None:
-        """`now` gives microseconds since 1970, UTC."""
+        """`now` returns microseconds since 1970, UTC."""
         self._store = store
         self._feeds = store.feeds
         self._flow = flow

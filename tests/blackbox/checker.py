@@ -104,8 +104,8 @@ def _received_elsewhere(events: list[Event], feeds: dict[User, Sequence[Json]]) 
             continue
         seq, feed = event.frame["seq"], feeds.get(event.user, ())
         if seq > len(feed) or feed[seq - 1] != event.frame:
-            told = "acknowledged to" if _author(event.frame) == event.user else "shown to"
-            yield f"{event.frame['messageId']}, {told} {event.user} as {seq}, is not in the feed there"
+            how = "acknowledged to" if _author(event.frame) == event.user else "shown to"
+            yield f"{event.frame['messageId']}, {how} {event.user} as {seq}, is not in the feed there"
 
 
 def _sends_not_settled(events: list[Event], feeds: dict[User, Sequence[Json]]) -> Iterator[str]:

@@ -46,6 +46,6 @@ def test_the_metrics_follow_the_work_and_name_no_user(relay: Address, order: Ord
         assert name not in after
 
 
-def test_a_path_is_taken_as_it_stands(relay: Address) -> None:
+def test_a_path_must_match_exactly(relay: Address) -> None:
     for path in ("/", "/healthz/", "/Healthz", "//healthz", "/order/", "/order/../healthz"):
         assert http(relay, "GET", path).status == 404

@@ -234,7 +234,7 @@ def test_a_rejection_has_the_status_of_the_order_for_its_parties_only(
     assert stranger == ("unknownOrder" if expected == "illegalTransition" else expected, None)
 
 
-def test_a_message_id_that_is_reused_tells_what_the_order_of_the_new_status_is(order: Order) -> None:
+def test_a_rejection_of_a_reused_message_id_has_the_status_of_the_new_order(order: Order) -> None:
     [(placed, _)] = order.play("PLACED")
     message_id = placed["messageId"]
     assert rejection(order.submit("CANCELLED", message_id=message_id)) == ("messageIdReused", 1001)
@@ -413,7 +413,7 @@ def test_the_same_id_in_the_other_role_is_another_user(order: Order, connect: Co
     assert twin.hears_nothing_more()
 
 
-def test_a_message_id_of_another_user_says_nothing(order: Order, connect: Connect) -> None:
+def test_a_message_id_of_another_user_reveals_nothing(order: Order, connect: Connect) -> None:
     [(placed, _)] = order.play("PLACED")
     other = Order(connect("client"), order.serviceman)
     assert other.submit("PLACED", message_id=placed["messageId"])["seq"] == 1

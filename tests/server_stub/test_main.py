@@ -217,7 +217,7 @@ async def test_without_cyclopts_one_line_says_what_to_install() -> None:
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
-async def test_it_answers_what_it_is_asked_and_starts_no_relay(option: str) -> None:
+async def test_help_and_version_are_printed_and_no_relay_is_started(option: str) -> None:
     code, output, errors = await _run(option)
     assert (code, errors) == (0, "")
     assert output

@@ -41,7 +41,7 @@ async def test_the_exception_of_a_job_is_reported_and_the_next_one_runs() -> Non
     assert thread.stop(10)
 
 
-async def test_stopping_waits_for_a_job_no_longer_than_it_is_told() -> None:
+async def test_stopping_waits_for_a_job_until_its_timeout_at_most() -> None:
     thread = CommitThread(asyncio.get_running_loop())
     gate = threading.Event()
     thread.run(gate.wait, lambda _problem: None)

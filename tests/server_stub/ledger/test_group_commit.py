@@ -46,14 +46,14 @@ class WriterHarness:
         loop = asyncio.get_running_loop()
         self.changed = asyncio.Event()
         self.store = SlowStore(str(path / "orders.db"), lambda: loop.call_soon_threadsafe(self.changed.set))
-        self.told: list[Any] = []
+        self.delivered: list[Any] = []
         self.batches: list[tuple[int, bool]] = []
         self.writer = GroupCommit(
-            Ledger(self.store, ORDER_FLOW), self.store, self.tell, self.batch_ended, loop
+            Ledger(self.store, ORDER_FLOW), self.store, self.deliver, self.batch_ended, loop
         )
 
-    def tell(self, told: Any) -> None:
-        self.told.append(told)
+    def deliver(self, outcome: Any) -> None:
+        self.delivered.append(outcome)
         self.changed.set()
 
     def batch_ended(self, size: int, seconds: float, failed: bool) -> None:
@@ -64,9 +64,9 @@ class WriterHarness:
         for each in submissions:
             self.writer.submit(each, self.reply)
 
-    def reply(self, told: Submission, outcome: Outcome) -> None:
+    def reply(self, submission: Submission, outcome: Outcome) -> None:
         code = outcome.code if isinstance(outcome, Rejection) else outcome
-        self.tell((told.message_id, code))
+        self.deliver((submission.message_id, code))
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(10):
@@ -74,11 +74,11 @@ class WriterHarness:
                 self.changed.clear()
                 await self.changed.wait()
 
-    async def until_told(self, count: int) -> list[Any]:
+    async def until_delivered(self, count: int) -> list[Any]:
         """The message ids of the entries, and the answers of the others."""
-        await self.until(lambda: len(self.told) >= count)
-        assert len(self.told) == count, self.told
-        return [each.message_id if isinstance(each, Entry) else each for each in self.told]
+        await self.until(lambda: len(self.delivered) >= count)
+        assert len(self.delivered) == count, self.delivered
+        return [each.message_id if isinstance(each, Entry) else each for each in self.delivered]
 
     @property
     def messages(self) -> list[str]:
@@ -104,9 +104,14 @@ async def test_submissions_that_arrive_together_are_committed_together_and_answe
     harness: WriterHarness,
 ) -> None:
     harness.submit(PLACED, submission(CLIENT, "again"), ACCEPTED, PLACED)
-    told = await harness.until_told(4)
+    delivered = await harness.until_delivered(4)
     entry = harness.store.feeds.page(CLIENT, 0, 1)[0]
-    assert told == ["placed", ("again", RejectionCode.ORDER_EXISTS), "accepted", ("placed", Duplicate(entry))]
+    assert delivered == [
+        "placed",
+        ("again", RejectionCode.ORDER_EXISTS),
+        "accepted",
+        ("placed", Duplicate(entry)),
+    ]
     assert harness.store.commits == 1
     assert harness.batches == [(4, False)]
 
@@ -116,7 +121,7 @@ async def test_submissions_of_the_next_iterations_of_the_loop_join_the_batch(har
     harness.submit(PLACED)
     loop.call_soon(loop.call_soon, harness.submit, ACCEPTED)
     loop.call_soon(harness.submit, submission(CLIENT, "other", order_id="o-2"))
-    await harness.until_told(3)
+    await harness.until_delivered(3)
     assert harness.store.commits == 1
 
 
@@ -129,10 +134,10 @@ async def test_no_outcome_is_delivered_before_the_commit_returns_and_new_submiss
     harness.submit(ACCEPTED)
     await asyncio.sleep(0)
     harness.submit(STARTED)
-    assert harness.told == []
+    assert harness.delivered == []
     assert harness.messages == []
     harness.store.gate.set()
-    assert await harness.until_told(3) == ["placed", "accepted", "started"]
+    assert await harness.until_delivered(3) == ["placed", "accepted", "started"]
     assert harness.batches == [(1, False), (2, False)]
 
 
@@ -142,7 +147,7 @@ async def test_a_batch_is_limited_and_the_rest_follows_in_order(
     monkeypatch.setattr(group_commit, "MAX_BATCH", 2)
     others = [submission(CLIENT, f"m-{number}", order_id=f"o-{number}") for number in (2, 3)]
     harness.submit(PLACED, ACCEPTED, STARTED, *others)
-    assert await harness.until_told(5) == ["placed", "accepted", "started", "m-2", "m-3"]
+    assert await harness.until_delivered(5) == ["placed", "accepted", "started", "m-2", "m-3"]
     assert [size for size, _failed in harness.batches] == [2, 2, 1]
 
 
@@ -151,12 +156,14 @@ async def test_a_failed_commit_rejects_its_whole_batch_as_unavailable_and_leaves
 ) -> None:
     harness.store.problems = [LedgerError("disk I/O error")]
     harness.submit(PLACED, ACCEPTED, submission(CLIENT, "wrong", StatusCode.ACCEPTED))
-    assert await harness.until_told(3) == [(name, UNAVAILABLE) for name in ("placed", "accepted", "wrong")]
+    assert await harness.until_delivered(3) == [
+        (name, UNAVAILABLE) for name in ("placed", "accepted", "wrong")
+    ]
     assert harness.messages == []
     assert "disk I/O error" in caplog.text
     assert "Traceback" not in caplog.text
     harness.submit(PLACED, ACCEPTED)
-    assert (await harness.until_told(5))[3:] == ["placed", "accepted"]
+    assert (await harness.until_delivered(5))[3:] == ["placed", "accepted"]
     assert [entry.receiver_seq for entry in harness.store.feeds.page(CLIENT, 0, 1)] == [1]
 
 
@@ -167,8 +174,8 @@ async def test_submissions_after_a_failed_batch_are_decided_without_it(harness: 
     await harness.until(lambda: harness.store.commits == 1)
     harness.submit(ACCEPTED, PLACED)
     harness.store.gate.set()
-    told = await harness.until_told(3)
-    assert told == [("placed", UNAVAILABLE), ("accepted", RejectionCode.UNKNOWN_ORDER), "placed"]
+    delivered = await harness.until_delivered(3)
+    assert delivered == [("placed", UNAVAILABLE), ("accepted", RejectionCode.UNKNOWN_ORDER), "placed"]
 
 
 async def test_a_bug_is_logged_with_its_traceback_and_the_next_batch_is_committed(
@@ -176,10 +183,10 @@ async def test_a_bug_is_logged_with_its_traceback_and_the_next_batch_is_committe
 ) -> None:
     harness.store.problems = [ZeroDivisionError()]
     harness.submit(PLACED)
-    assert await harness.until_told(1) == [("placed", UNAVAILABLE)]
+    assert await harness.until_delivered(1) == [("placed", UNAVAILABLE)]
     assert "ZeroDivisionError" in caplog.text
     harness.submit(PLACED)
-    assert (await harness.until_told(2))[1] == "placed"
+    assert (await harness.until_delivered(2))[1] == "placed"
 
 
 async def test_a_send_that_is_still_in_flight_counts_as_known(harness: WriterHarness) -> None:
@@ -188,9 +195,9 @@ async def test_a_send_that_is_still_in_flight_counts_as_known(harness: WriterHar
     await harness.until(lambda: harness.store.commits == 1)
     harness.submit(PLACED, submission(CLIENT, "placed", message="something else"))
     harness.store.gate.set()
-    told = await harness.until_told(3)
+    delivered = await harness.until_delivered(3)
     entry = harness.store.feeds.page(CLIENT, 0, 1)[0]
-    assert told == ["placed", ("placed", Duplicate(entry)), ("placed", RejectionCode.MESSAGE_ID_REUSED)]
+    assert delivered == ["placed", ("placed", Duplicate(entry)), ("placed", RejectionCode.MESSAGE_ID_REUSED)]
     assert harness.messages == ["placed"]
 
 
@@ -202,15 +209,15 @@ async def test_a_hanging_commit_is_unavailable_in_time_and_may_still_land(
     harness.submit(PLACED)
     await harness.until(lambda: harness.store.commits == 1)
     harness.submit(ACCEPTED)
-    assert await harness.until_told(2) == [("placed", UNAVAILABLE), ("accepted", UNAVAILABLE)]
+    assert await harness.until_delivered(2) == [("placed", UNAVAILABLE), ("accepted", UNAVAILABLE)]
     harness.submit(PLACED)
-    assert (await harness.until_told(3))[2] == ("placed", UNAVAILABLE)
+    assert (await harness.until_delivered(3))[2] == ("placed", UNAVAILABLE)
     monkeypatch.setattr(group_commit, "COMMIT_TIMEOUT", 10)
     harness.submit(PLACED)
     harness.store.gate.set()
-    told = await harness.until_told(5)
+    delivered = await harness.until_delivered(5)
     entry = harness.store.feeds.page(CLIENT, 0, 1)[0]
-    assert told[3:] == ["placed", ("placed", Duplicate(entry))]
+    assert delivered[3:] == ["placed", ("placed", Duplicate(entry))]
     assert harness.messages == ["placed"]
 
 
@@ -222,9 +229,9 @@ async def test_each_submission_times_out_after_its_own_wait(
     harness.submit(PLACED)
     await asyncio.sleep(0.1)
     harness.submit(ACCEPTED)
-    assert await harness.until_told(1) == [("placed", UNAVAILABLE)]
+    assert await harness.until_delivered(1) == [("placed", UNAVAILABLE)]
     harness.store.gate.set()
-    assert (await harness.until_told(3))[1:] == ["placed", "accepted"]
+    assert (await harness.until_delivered(3))[1:] == ["placed", "accepted"]
 
 
 async def test_each_submission_of_a_batch_times_out_after_its_own_wait(
@@ -240,10 +247,10 @@ async def test_each_submission_of_a_batch_times_out_after_its_own_wait(
     first_gate, harness.store.gate = harness.store.gate, threading.Event()
     first_gate.set()
     await harness.until(lambda: harness.store.commits == 2)
-    assert (await harness.until_told(2))[1] == ("placed", UNAVAILABLE)
-    assert (await harness.until_told(3))[2] == ("accepted", UNAVAILABLE)
+    assert (await harness.until_delivered(2))[1] == ("placed", UNAVAILABLE)
+    assert (await harness.until_delivered(3))[2] == ("accepted", UNAVAILABLE)
     harness.store.gate.set()
-    assert (await harness.until_told(5))[3:] == ["placed", "accepted"]
+    assert (await harness.until_delivered(5))[3:] == ["placed", "accepted"]
 
 
 async def test_a_submission_over_the_queue_limit_is_unavailable_at_once(
@@ -254,9 +261,9 @@ async def test_a_submission_over_the_queue_limit_is_unavailable_at_once(
     harness.submit(PLACED)
     await harness.until(lambda: harness.store.commits == 1)
     harness.submit(ACCEPTED, STARTED)
-    assert harness.told == [("started", UNAVAILABLE)]
+    assert harness.delivered == [("started", UNAVAILABLE)]
     harness.store.gate.set()
-    assert (await harness.until_told(3))[1:] == ["placed", "accepted"]
+    assert (await harness.until_delivered(3))[1:] == ["placed", "accepted"]
 
 
 async def test_a_probe_says_whether_a_write_goes_through(
@@ -282,10 +289,10 @@ async def test_draining_commits_what_is_queued_and_rejects_new_submissions(harne
     draining = asyncio.create_task(harness.writer.drain())
     await asyncio.sleep(0)
     harness.submit(STARTED)
-    assert harness.told == [("started", UNAVAILABLE)]
+    assert harness.delivered == [("started", UNAVAILABLE)]
     harness.store.gate.set()
     await asyncio.wait_for(draining, 10)
-    assert await harness.until_told(3) == [("started", UNAVAILABLE), "placed", "accepted"]
+    assert await harness.until_delivered(3) == [("started", UNAVAILABLE), "placed", "accepted"]
 
 
 async def test_draining_an_empty_queue_returns_at_once(harness: WriterHarness) -> None:
@@ -308,7 +315,7 @@ async def test_after_a_stop_no_outcome_is_delivered_and_nothing_is_committed(
     assert not await harness.writer.probe()
     harness.submit(STARTED)
     await asyncio.sleep(0)
-    assert harness.told == [("started", UNAVAILABLE)]
+    assert harness.delivered == [("started", UNAVAILABLE)]
     assert harness.store.commits == 1
 
 
@@ -333,7 +340,7 @@ async def test_maintenance_that_ends_after_a_stop_is_dropped(
     maintenance = Maintenance(work, lambda: ended.append(None))
     monkeypatch.setattr(harness.store, "maintenance", lambda: maintenance)
     harness.submit(PLACED)
-    await harness.until_told(1)
+    await harness.until_delivered(1)
     assert not harness.writer.stop(0)
     gate.set()
     assert harness.writer.stop(10)
@@ -371,7 +378,7 @@ async def test_entries_are_compacted_between_two_batches(
     monkeypatch.setattr(harness.store, "compact", compact)
     for number, each in enumerate((PLACED, ACCEPTED, STARTED), start=1):
         harness.submit(each)
-        await harness.until_told(number)
+        await harness.until_delivered(number)
     await harness.writer.drain()
     assert compactions == ["commit"] * 3
     assert "database maintenance failed: disk I/O error" in caplog.text
@@ -387,5 +394,5 @@ async def test_a_failing_reply_does_not_keep_other_outcomes_from_being_delivered
 
     harness.writer.submit(submission(CLIENT, "wrong", StatusCode.ACCEPTED), fail)
     harness.submit(PLACED)
-    assert await harness.until_told(1) == ["placed"]
+    assert await harness.until_delivered(1) == ["placed"]
     assert "ZeroDivisionError" in caplog.text

@@ -172,7 +172,7 @@ def test_a_feed_starts_at_since_if_the_ledger_can_resume_from_there(ledger: Ledg
     assert ledger.open_feed(CLIENT, 8, epoch) == FeedStart(8, 8, resumed=True)
     assert ledger.open_feed(CLIENT, 0, None) == FeedStart(0, 8, resumed=True)
     assert ledger.open_feed(CLIENT, 0, "another") == FeedStart(0, 8, resumed=True)
-    for since, told in (
+    for since, name in (
         (9, epoch),
         (10**19 - 1, epoch),
         (5, "another"),
@@ -180,7 +180,7 @@ def test_a_feed_starts_at_since_if_the_ledger_can_resume_from_there(ledger: Ledg
         (None, epoch),
         (None, None),
     ):
-        assert ledger.open_feed(CLIENT, since, told) == FeedStart(8, 8, resumed=False)
+        assert ledger.open_feed(CLIENT, since, name) == FeedStart(8, 8, resumed=False)
     assert ledger.open_feed(OTHER_CLIENT, None, None) == FeedStart(0, 0, resumed=False)
 
 

@@ -72,7 +72,7 @@ def test_what_follows_a_request_does_not_reach_the_parser_of_frames(cut: int) ->
         pytest.param(b"GET /order HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n", 431, id="headers"),
     ],
 )
-def test_a_malformed_request_is_answered_even_so(head: bytes, status: int) -> None:
+def test_a_malformed_request_is_answered_too(head: bytes, status: int) -> None:
     answer, protocol = _read(head)
     assert answer is None
     assert _status(protocol) == status
