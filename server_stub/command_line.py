@@ -1,7 +1,7 @@
-"""How a command reads its settings: from its options, then the environment, then a TOML file.
+"""Reads the settings of a command: from its options, then the environment, then a TOML file.
 
-The relay's command is in `command`, those of the apps are in `tui`; what a setting means is defined there.
-Only these import cyclopts: `serve` runs a relay without it.
+The relay's command and its settings are in `command` and `settings`, those of the apps in `tui`. Only modules
+of command lines import cyclopts, so `serve` runs a relay without it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cyclopts.config import Dict, Env
 __all__ = ["ConfigFile", "new_app", "run"]
 
 ConfigFile = Annotated[Path | None, Parameter(name="--config", help="read settings from a TOML file")]
-"""A command with this parameter reads a settings file; it ignores the value, as the file has been read."""
+"""The parameter of a command that reads a settings file. Its value is unused: the file was read before."""
 
 
 def new_app(
@@ -59,7 +59,7 @@ def new_app(
 def run(app: App, argv: Sequence[str]) -> Any:
     """Run the command that `argv` names, and return its result; 0 after `--help` and `--version`.
 
-    An invalid setting is named in one line on stderr, and the result is 2, the exit status.
+    If a setting is invalid, prints its name and the reason in one line on stderr, and returns 2.
     """
     try:
         result = app(argv, exit_on_error=False, print_error=False, result_action="return_value")
@@ -70,7 +70,7 @@ def run(app: App, argv: Sequence[str]) -> Any:
 
 
 class _SettingsFile:
-    """A source of settings for cyclopts, asked after the command line and the environment."""
+    """A source of settings for cyclopts, used after the command line and the environment."""
 
     def __init__(self, default: Callable[[], Path] | None, tables: Collection[str]) -> None:
         self._default = default
@@ -102,8 +102,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _describe(error: CycloptsError, app: App) -> str:
-    """Say what is wrong, beginning with the setting's names, or its place in a file."""
-    if error.app is not None and error.app.config:  # otherwise a command has those of its app
+    """Return what is wrong, after the names of the setting or its place in a file."""
+    if error.app is not None and error.app.config:  # a command without a config uses that of its app
         app = error.app
     match error:
         case UnknownOptionError(token=token) if token.source != "cli":

@@ -1,6 +1,6 @@
-"""Numbers about a relay: plain counters, so that counting costs next to nothing.
+"""The metrics of a relay: plain counters, which cost next to nothing to update.
 
-How they are written for Prometheus is in `exposition`.
+For the text format of Prometheus, see `exposition`.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Histogram:
         self._counts = [0] * (len(bounds) + 1)
 
     def observe(self, value: float) -> None:
-        """Count one value."""
+        """Add a value."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self.sum += value
 
     @property
     def count(self) -> int:
-        """How many values were counted."""
+        """The number of values."""
         return sum(self._counts)
 
     def cumulative(self) -> Iterator[tuple[float, int]]:

@@ -20,13 +20,14 @@ __all__ = ["run"]
 _log = logging.getLogger("server_stub")
 
 _GC_THRESHOLD: Final = (20_000, 20, 20)
-"""A batch makes thousands of tuples and no cycles: the default of 700 collects several times in each."""
+"""A batch allocates thousands of tuples and no cycles; the default of 700 collects several times in each."""
 
 
 def run(settings: Settings) -> int:
-    """Run a relay until a signal ends it; print `listening on URI` when it is ready. Returns the exit status.
+    """Run a relay until a signal stops it, and return the exit status.
 
-    If it cannot start, a line on stderr says why, and the exit status is 1.
+    Prints `listening on URI` when the relay is ready. If it cannot start, prints the reason in one line on
+    stderr, and returns 1.
     """
     configure_logs()
     raise_file_limit()
@@ -47,7 +48,7 @@ async def _run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with serve(settings) as server:
-        gc.freeze()  # what was imported stays, so no collection needs to visit it
+        gc.freeze()  # imported modules are never freed, so no collection need visit them
         gc.set_threshold(*_GC_THRESHOLD)
         sys.stdout.write(f"listening on {server.uri}\n")
         sys.stdout.flush()
@@ -64,7 +65,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 def _log_in_one_line(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    # Out of files, the loop reports every accept that fails, many times a second; its log must stay short.
+    # Without free file descriptors, the loop reports each failed accept, many times a second.
     error = context.get("exception")
     if isinstance(error, OSError):
         _log.error("%s: %s", context["message"], error)

@@ -1,7 +1,7 @@
-"""Every setting of the relay, once: its name, its default, what it means, and which values are valid.
+"""The settings of the relay: the name, default, meaning and valid values of each.
 
 A field of `Settings` is also an option of the command line, an environment variable, and a key of a settings
-file: `rate_limit`, `--rate-limit`, `RELAY_RATE_LIMIT`. `command` reads them.
+file: `rate_limit`, `--rate-limit`, `RELAY_RATE_LIMIT`. `command` reads all three.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class Settings(BaseModel):
         default=200, description="frames that one connection may send at once; 0 for no limit"
     )
     max_connections: Annotated[int, Field(ge=0)] = Field(
-        default=10_000, description="concurrent connections; 0 for no limit but that of the system"
+        default=10_000, description="concurrent connections; 0 for the system's limit"
     )
     allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_one), AfterValidator(_split)] = Field(
-        default=(), description="origins of web pages that may connect, separated by commas"
+        default=(), description="allowed origins of web pages, separated by commas"
     )
     insecure: bool = Field(
         default=False,

@@ -32,11 +32,11 @@ def read_frame(text: str) -> SendFrame | InvalidFrame:
 
 
 def read_plain_frame(text: str) -> SendFrame | None:
-    """Read a `send` that holds nothing but its own fields, each once; None for every other text.
+    """Parse a `send` that has only its own fields, each once; return None for every other text.
 
-    Pydantic alone reads a frame in half the time, but lets pass what `strict_json` refuses: a key named
-    twice, unknown fields with whatever they hold, escapes of what cannot be passed on. Without a backslash
-    each string has just its two quotes, so their number leaves no room for a key more.
+    Pydantic alone parses a frame in half the time, but accepts what `strict_json` rejects: duplicate keys,
+    unknown fields with any content, escapes of text that cannot be passed on. Without a backslash, each
+    string has exactly two quotes, so the number of quotes leaves no room for another key.
     """
     if "\\" in text:
         return None
@@ -61,9 +61,9 @@ def read_any_frame(text: str) -> SendFrame | InvalidFrame:
         return _malformed(salvage_message_id(text), "frame", str(error))
     type_ = fields.get("type")
     if not isinstance(type_, str):
-        return _malformed(_message_id(fields), "type", "type: a frame needs a type, which is a string")
+        return _malformed(_message_id(fields), "type", "type: missing, or not a string")
     if type_ != "send":
-        reason = "a client sends frames of the type send, and no others"
+        reason = "unknown frame type; a client may only send frames of type send"
         return InvalidFrame(_message_id(fields), Rejection(RejectionCode.UNKNOWN_TYPE, "type", reason))
     try:
         frame = SendFrame.from_wire(fields)
@@ -72,12 +72,12 @@ def read_any_frame(text: str) -> SendFrame | InvalidFrame:
         field = ".".join(str(part) for part in first["loc"])
         return _malformed(_message_id(fields), field, f"{field}: {first['msg']}")
     if frame.order_status.order_id is None:
-        reason = "orderStatus.orderId: a status needs the id of its order"
+        reason = "orderStatus.orderId: missing; send the id of the order"
         return _malformed(frame.message_id, "order_id", reason)
     return frame
 
 
-# `from_json` of `SendFrame`, less two calls.
+# `SendFrame.from_json` without two of its calls.
 _validate_json: Final = SendFrame.__pydantic_validator__.validate_json
 
 

@@ -1,4 +1,4 @@
-"""A strict JSON reader: rejects what two parsers could understand differently.
+"""A strict JSON reader: rejects what two parsers could read differently.
 
 Beyond the rules of the standard these are duplicate keys, numbers out of range (NaN, Infinity, 1e400), and
 text that cannot be passed on (lone surrogates, NUL), each at any depth.
@@ -26,7 +26,7 @@ def read_object(text: str) -> JsonObject:
     try:
         value: object = _STRICT.decode(text)
     except json.JSONDecodeError as error:
-        raise JsonError(f"the frame is no JSON: {error.msg} at character {error.pos}") from None
+        raise JsonError(f"invalid JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
         raise JsonError("the frame is nested too deeply") from None
     except JsonError:
@@ -83,12 +83,12 @@ def _is_sound(text: str) -> bool:
 def _object(pairs: list[tuple[str, object]]) -> JsonObject:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise JsonError("the frame names a key twice")
+        raise JsonError("the frame has a duplicate key")
     return fields
 
 
 def _constant(_name: str) -> NoReturn:
-    raise JsonError("the frame holds NaN or Infinity, which JSON does not have")
+    raise JsonError("invalid JSON: NaN or Infinity")
 
 
 def _float(digits: str) -> float:

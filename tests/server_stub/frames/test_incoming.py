@@ -112,7 +112,7 @@ def test_no_reason_repeats_the_content_of_a_frame() -> None:
 
 
 @given(st.data())
-def test_no_frame_makes_it_fail(data: st.DataObject) -> None:
+def test_reading_a_frame_never_raises(data: st.DataObject) -> None:
     text = send_frame()
     at = data.draw(st.integers(0, len(text)))
     length = data.draw(st.integers(0, 20))
@@ -120,14 +120,14 @@ def test_no_frame_makes_it_fail(data: st.DataObject) -> None:
     assert isinstance(read_frame(mutated), SendFrame | InvalidFrame)
 
 
-def test_a_plain_send_is_read_without_suspicion() -> None:
+def test_a_plain_send_is_read_the_same_with_and_without_the_strict_checks() -> None:
     for text in (send_frame(), _changed(senderId="c-1"), _without("orderStatus", "senderId")):
         plain = read_plain_frame(text)
         assert plain is not None
         assert plain == read_any_frame(text)
 
 
-# Frames as pairs of a key and a value in JSON: those of a send, and what may replace them.
+# Frames as pairs of a key and a JSON value: those of a valid send, and others to replace or join them.
 STRINGS = [
     '"x"',
     '"c-1"',
@@ -154,7 +154,7 @@ KEYS = st.sampled_from(
 
 @st.composite
 def objects(draw: st.DrawFn, pairs: list[tuple[str, str]]) -> str:
-    """An object with these pairs: shuffled, some without or with another value, and others beside them."""
+    """An object with these pairs, shuffled; maybe one is missing, changed or added."""
     pairs = draw(st.permutations(pairs))
     if draw(st.booleans()):
         del pairs[draw(st.integers(0, len(pairs) - 1))]
@@ -174,25 +174,25 @@ def frames(draw: st.DrawFn) -> str:
 
 @settings(max_examples=1000)
 @given(frames())
-def test_what_is_read_as_plain_is_read_the_same_with_suspicion(text: str) -> None:
+def test_a_frame_that_is_read_as_plain_is_read_the_same_strictly(text: str) -> None:
     plain = read_plain_frame(text)
     assert plain is None or plain == read_any_frame(text)
 
 
 @settings(max_examples=500)
 @given(frames(), st.data())
-def test_a_plain_frame_with_one_slip_is_read_the_same_with_suspicion(text: str, data: st.DataObject) -> None:
+def test_a_plain_frame_with_one_typo_is_read_the_same_strictly(text: str, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(text)))
-    slip = data.draw(
+    typo = data.draw(
         st.sampled_from(['"', "\\", ",", " ", "\0", "\ufeff", "{", "0", "]"]) | st.text(max_size=3)
     )
-    text = text[:at] + slip + text[at + data.draw(st.integers(0, 2)) :]
+    text = text[:at] + typo + text[at + data.draw(st.integers(0, 2)) :]
     plain = read_plain_frame(text)
     assert plain is None or plain == read_any_frame(text)
 
 
 @pytest.mark.parametrize("extra", ['"message":"again"', '"extra":7', '"extra":{"deep":NaN}', '"":null'])
-def test_a_field_named_twice_or_unknown_is_never_plain(extra: str) -> None:
+def test_a_frame_with_a_duplicate_or_unknown_field_is_never_plain(extra: str) -> None:
     text = send_frame()
     assert read_plain_frame(text.replace('"message"', f'{extra},"message"', 1)) is None
     assert read_plain_frame(text.replace("{", f"{{{extra},", 1)) is None
