@@ -247,12 +247,8 @@ class Connection(asyncio.Protocol):
         """
         if not self.is_writable or not self._protocol.is_between_messages or self._handler is None:
             return False
-        payload = whole_text(data)
-        if payload is None:
-            return False
-        try:
-            text = payload.decode()
-        except UnicodeDecodeError:
+        text = whole_text(data)
+        if text is None:
             return False
         self._handler.received(text)
         return True

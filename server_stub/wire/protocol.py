@@ -123,8 +123,8 @@ class RequestReader:
         return bytes(self._head.partition(_END_OF_REQUEST)[2])
 
 
-def whole_text(data: bytes) -> bytes | None:
-    """Return the payload if `data` is one masked, final text frame of less than 64 KiB and nothing else.
+def whole_text(data: bytes) -> str | None:
+    """Return the text if `data` is one masked, final, valid text frame of less than 64 KiB and nothing else.
 
     That is what nearly each read of a client's connection is, and the generators of the library's parser
     take ten times as long for it. For everything else (None) there is the parser.
@@ -139,7 +139,12 @@ def whole_text(data: bytes) -> bytes | None:
         start = 8
     elif length == 127:
         return None
-    return apply_mask(data[start:], data[start - 4 : start]) if size == start + length else None
+    if size != start + length:
+        return None
+    try:
+        return apply_mask(data[start:], data[start - 4 : start]).decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def text_frame(text: bytes) -> bytes:
