@@ -39,7 +39,6 @@ def _send_settings(argv: Sequence[str], sending: int) -> NoReturn:
     from server_stub.command import read_settings
 
     settings = read_settings(argv)
-    sys.stdout.flush()
     if isinstance(settings, int):
         os._exit(settings)
     with open(sending, "wb") as pipe:

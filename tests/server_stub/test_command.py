@@ -28,6 +28,7 @@ class Refused:
         output = self._capsys.readouterr()
         assert output.out == ""
         assert output.err.count("\n") == 1
+        assert "Value error" not in output.err  # pydantic's prefix
         return output.err.removesuffix("\n")
 
 
