@@ -20,9 +20,9 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 from typing import Final
 from unittest.mock import patch
 
@@ -34,7 +34,7 @@ from tests.tui.screen import until, until_shown
 from tui.app import RoleApp
 from tui.client import ClientApp
 from tui.demo import DemoApp
-from tui.play import CANCELLED_ORDER, WHOLE_ORDER, Script, next_step
+from tui.play import CANCELLED_ORDER, WHOLE_ORDER, Director, Script, next_step
 from tui.sequence import Sequence
 from tui.serviceman import ServicemanApp
 from tui.settings import DEFAULT_THEME, LastTheme
@@ -96,7 +96,7 @@ def same_world() -> Generator[Clock]:
             "server_stub.ledger.ledger.time",
         ):
             stack.enter_context(patch(name, clock))
-        stack.enter_context(patch("tui.play.uuid4", lambda: SimpleNamespace(hex=TAP)))
+        stack.enter_context(patch("tui.demo.Director", partial(Director, new_id=lambda: TAP)))
         stack.enter_context(patch("random.random", lambda: 0.5))
         yield clock
 
@@ -118,7 +118,7 @@ class World:
         script: Script,
         after: StatusCode | None = None,
     ) -> None:
-        """Have both parties take an order to the end of the script, some minutes for each step."""
+        """Play an order to the end of the script, with some minutes between the steps."""
         step = next_step(script, order_id, after, serviceman_id)
         while step is not None:
             self.clock.forward(187)
@@ -134,7 +134,7 @@ class World:
 
     @asynccontextmanager
     async def open(self, kind: type[RoleApp], user_id: str, chosen: str) -> AsyncGenerator[Pilot[None]]:
-        """A user's app, with one of their orders chosen."""
+        """A user's app, with one of their orders selected."""
         bloc = SocketBloc(user_id, kind.PANEL.ROLE, uri=self.relay.uri, full_history=True)
         async with OrdersCubit(bloc) as orders, bloc:
             memory = LastTheme()
@@ -190,7 +190,7 @@ async def serviceman() -> str:
 
 
 async def offline() -> str:
-    """A client whose relay is gone: what they do is queued, and tried again."""
+    """A client whose relay is down: the action is queued, and reconnecting goes on."""
     async with a_world() as world:
         await world.play("c-17", "s-4", TAP, WHOLE_ORDER[:2])
         async with world.open(ClientApp, "c-17", TAP) as pilot:
@@ -228,7 +228,7 @@ async def demo() -> str:
 
 
 def all_know(orders: dict[ClientType, OrdersCubit], status: StatusCode) -> bool:
-    """Whether both parties know that the order has come to `status`."""
+    """Return whether both parties have seen the order in `status`."""
     return all(cubit.state.get(TAP).current_status == status for cubit in orders.values())
 
 
@@ -241,7 +241,7 @@ MOMENTS: Final[dict[str, Callable[[], Coroutine[None, None, str]]]] = {
 
 
 def draw(svg: str, png: Path, chromium: str) -> None:
-    """Have Chromium draw the SVG, in the Fira Code of this machine."""
+    """Draw the SVG with Chromium, in the Fira Code of this machine."""
     box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
     assert box is not None
     height = round(WIDTH * float(box[2]) / float(box[1]))
@@ -262,7 +262,7 @@ def draw(svg: str, png: Path, chromium: str) -> None:
 
 
 def find_chromium() -> str:
-    """The path of Chromium. Raises `PictureError` if it or its font is missing."""
+    """Return the path of Chromium. Raises `PictureError` if it or its font is missing."""
     names = ("chromium", "chromium-browser", "google-chrome")
     chromium = next((path for name in names if (path := shutil.which(name))), None)
     fonts = shutil.which("fc-list")
@@ -273,11 +273,11 @@ def find_chromium() -> str:
 
 
 def main(names: list[str]) -> int:
-    """Make these pictures, or all of them; returns the exit status."""
+    """Make these pictures, or all of them. Returns the exit status."""
     try:
         for name in names or MOMENTS:
             if name not in MOMENTS:
-                raise PictureError(f"there is no picture {name}; there are {', '.join(MOMENTS)}")
+                raise PictureError(f"unknown picture {name}; choose from {', '.join(MOMENTS)}")
         chromium = find_chromium()
         for name in names or MOMENTS:
             png = FOLDER / f"{name}.png"

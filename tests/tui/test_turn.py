@@ -9,7 +9,7 @@ import pytest
 
 from socket_bloc import ORDER_FLOW, ClientType, Order, OrderEntry, OrderFlow, OrderStatus, StatusCode, Step
 from tui.widgets.labels import labels_of
-from tui.widgets.text import local_time, one_line
+from tui.widgets.text import local_time, one_line, short_id
 from tui.widgets.turn import turn_text, why_not
 
 AT = datetime(2026, 11, 22, 10, 1, 12, tzinfo=UTC)
@@ -96,6 +96,11 @@ def test_a_custom_flow_gets_labels_from_its_names() -> None:
 def test_a_users_text_neither_breaks_its_line_nor_moves_the_cursor() -> None:
     assert one_line(" a\tb\r\n\x1b[31mc\x9b2J\u202ed\u2028e ") == "a b [31mc 2J d e"
     assert one_line("Schlüssel 钥匙 🔑") == "Schlüssel 钥匙 🔑"
+
+
+def test_orders_of_the_same_moment_have_different_short_ids() -> None:
+    ids = ("01a20eefccc37460851800f1c2057e64", "01a20eefccc37b4a851167c8d51ad133", "o-1", None)
+    assert [short_id(order_id) for order_id in ids] == ["057e64", "1ad133", "o-1", ""]
 
 
 def test_a_time_on_another_day_shows_the_day() -> None:

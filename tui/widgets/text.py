@@ -28,5 +28,5 @@ def local_time(at: datetime, now: datetime) -> str:
 
 
 def short_id(order_id: str | None) -> str:
-    """Return as much of an order's id as a person needs to distinguish orders."""
-    return one_line(order_id or "")[:6]
+    """Return the end of an order's id, to distinguish orders; it begins with the time."""
+    return one_line(order_id or "")[-6:]
