@@ -109,12 +109,11 @@ class UserSession:
         """Write the committed entry `seq` if it is the next one, or read on from the ledger."""
         connection = self._connection
         if seq == self._cursor + 1 and connection.is_writable:
-            # `_push`, less its call: this is done twice for each status.
+            # `_push`, less its call: this is done twice for each status. No reply is deferred: a duplicate
+            # is answered after its entry was offered, so there is none while the next entry is a new one.
             connection.send(status_frame(seq, without_seq))
             self._cursor = seq
             self._context.observers.pushed(self.user, seq)
-            if self._deferred_replies:
-                self._send_deferred_replies()
         elif seq > self._cursor:
             self._continue_replay()
 
