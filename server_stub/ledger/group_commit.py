@@ -192,12 +192,8 @@ class GroupCommit:
             _report("failed to commit a batch", problem)
         self._batch_ended(len(self._batch), time.perf_counter() - self._started, problem is not None)
         self._deliver(problem)
-        maintenance = self._store.maintenance() if problem is None else None
-        if maintenance is None:
+        if problem is not None or not self._begin_maintenance():
             self._continue()
-        else:
-            self._phase = _Phase.MAINTENANCE
-            self._thread.run(maintenance.work, partial(self._maintained, maintenance))
 
     def _deliver(self, problem: Exception | None) -> None:
         batch, self._batch = self._batch, []
@@ -214,14 +210,27 @@ class GroupCommit:
             except Exception:
                 _log.exception("failed to deliver an outcome")
 
+    def _begin_maintenance(self) -> bool:
+        """Begin a piece of maintenance, and return whether there was any to do."""
+        maintenance = self._store.maintenance()
+        if maintenance is None:
+            return False
+        self._phase = _Phase.MAINTENANCE
+        self._thread.run(maintenance.work, partial(self._maintained, maintenance))
+        return True
+
     def _maintained(self, maintenance: Maintenance, problem: Exception | None) -> None:
         if self._phase is _Phase.STOPPED:
             return
-        if problem is None:
-            maintenance.after()
-        else:
+        if problem is not None:
             _report("database maintenance failed", problem)
-        self._continue()
+            self._continue()  # and try it again after the next batch
+            return
+        maintenance.after()
+        # One piece between two batches, unless no batch is waiting: then the next piece at once.
+        is_idle = self._is_accepting and not self._queue and not self._probes
+        if not is_idle or not self._begin_maintenance():
+            self._continue()
 
     def _continue(self) -> None:
         self._phase = _Phase.IDLE

@@ -16,7 +16,7 @@ class LedgerError(Exception):
 
 
 class Maintenance(NamedTuple):
-    """Work that a store would like to do between two batches."""
+    """A piece of work that a store would like to do between two batches, short enough for them to wait."""
 
     work: Callable[[], None]
     """Blocks, and may run in another thread while feeds are read. A `LedgerError` leaves all as it was."""
@@ -98,7 +98,7 @@ class Store(Protocol):
         ...
 
     def maintenance(self) -> Maintenance | None:
-        """Return work to do before the next batch, if it is time for any."""
+        """Return the next piece of work to do between two batches, if it is time for any."""
         ...
 
     def close(self) -> None:

@@ -179,4 +179,5 @@ def _make_durable(writer: sqlite3.Connection) -> None:
     if sys.platform == "darwin":  # where fsync alone leaves the data in the cache of the disk
         writer.execute("PRAGMA fullfsync = 1")
         writer.execute("PRAGMA checkpoint_fullfsync = 1")
-    writer.execute("PRAGMA wal_autocheckpoint = 4000")  # pages: fewer, larger checkpoints are cheaper
+    # In pages. The commit that goes over it waits for the checkpoint: fewer, larger ones would stall commits.
+    writer.execute("PRAGMA wal_autocheckpoint = 1000")

@@ -1,4 +1,4 @@
-"""The SQL statements of `store` and `feeds`. The schema is in `file`.
+"""The SQL statements of `store`, `feeds` and `compaction`. The schema is in `file`.
 
 The joins are `CROSS JOIN`s, which SQLite runs in the order in which they are written.
 """
@@ -11,7 +11,11 @@ from typing import Final
 from socket_bloc.order_status import ClientType
 
 __all__ = [
-    "COMPACT",
+    "COMPACT_FEEDS",
+    "COMPACT_SENT",
+    "COUNT_SORTED",
+    "CREATE_SORTED",
+    "END_COMPACTION",
     "END_ORDER",
     "FEED",
     "HEAD",
@@ -21,6 +25,7 @@ __all__ = [
     "OLDEST_OF",
     "OLDEST_OPEN",
     "ORDER",
+    "SORT",
     "UNCOMPACTED",
     "UPDATE_ORDER",
     "USER_KEY",
@@ -70,13 +75,34 @@ INSERT_STATUS: Final = (
     "INSERT INTO statuses (order_key, by_client, client, client_seq, serviceman, serviceman_seq,"
     " message_id, status, status_name, message, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-COMPACT: Final = (
-    "INSERT INTO feeds SELECT client, client_seq, key FROM statuses WHERE key > (SELECT merged FROM relay)"
+# The rows of a compaction, in the order in which they go into `feeds` and `sent`. They are numbered from 1.
+CREATE_SORTED: Final = (
+    "PRAGMA temp_store = MEMORY",
+    "CREATE TEMP TABLE sorted_feeds (user INTEGER, seq INTEGER, status INTEGER)",
+    "CREATE TEMP TABLE sorted_sent (user INTEGER, message_id TEXT, status INTEGER)",
+)
+SORT: Final = (
+    "DELETE FROM temp.sorted_feeds",
+    "DELETE FROM temp.sorted_sent",
+    "INSERT INTO temp.sorted_feeds"
+    " SELECT client, client_seq, key FROM statuses WHERE key > (SELECT merged FROM relay)"
     " UNION ALL SELECT serviceman, serviceman_seq, key FROM statuses WHERE key > (SELECT merged FROM relay)"
     " ORDER BY 1, 2",
-    "INSERT INTO sent SELECT iif(by_client, client, serviceman), message_id, key FROM statuses"
+    "INSERT INTO temp.sorted_sent SELECT iif(by_client, client, serviceman), message_id, key FROM statuses"
     " WHERE key > (SELECT merged FROM relay) ORDER BY 1, 2",
-    "UPDATE relay SET merged = (SELECT coalesce(max(key), 0) FROM statuses)",
+)
+COUNT_SORTED: Final = "SELECT count(*) FROM temp.sorted_sent"
+# Rows that were written before a kill are skipped.
+COMPACT_FEEDS: Final = (
+    "INSERT OR IGNORE INTO feeds SELECT user, seq, status FROM temp.sorted_feeds"
+    " WHERE rowid > ? AND rowid <= ? ORDER BY rowid"
+)
+COMPACT_SENT: Final = (
+    "INSERT OR IGNORE INTO sent SELECT user, message_id, status FROM temp.sorted_sent"
+    " WHERE rowid > ? AND rowid <= ? ORDER BY rowid"
+)
+END_COMPACTION: Final = (
+    "UPDATE relay SET merged = coalesce((SELECT max(status) FROM temp.sorted_sent), merged)"
 )
 
 

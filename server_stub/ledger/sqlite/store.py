@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from server_stub.ledger.sqlite import statements as sql
+from server_stub.ledger.sqlite.compaction import Compaction
 from server_stub.ledger.sqlite.feeds import SqliteFeeds
 from server_stub.ledger.sqlite.file import SqliteFile, open_sqlite_file
 from server_stub.ledger.sqlite.memtable import MemTable
@@ -24,8 +25,6 @@ from socket_bloc.order_status import ClientType
 
 __all__ = ["SqliteStore"]
 
-COMPACTION_SIZE: Final = 4096
-"""Entries of the memtable that are sorted into the per-user tables together."""
 CACHE_SIZE: Final = 20_000
 """Users, and open orders, that are cached; each takes some hundreds of bytes."""
 _CLIENT: Final = ClientType.CLIENT
@@ -65,6 +64,7 @@ class SqliteStore:
         self._feeds = SqliteFeeds(self._file, self._memtable, self._ended_orders)
         self._clear_staged()
         try:
+            self.compaction: Final = Compaction(self._writer, self._memtable)
             self._load()
         except LedgerError:
             self.close()
@@ -184,29 +184,9 @@ class SqliteStore:
             with contextlib.suppress(sqlite3.Error):  # the next BEGIN will fail
                 self._writer.execute("ROLLBACK")
 
-    # Compaction.
-
     def maintenance(self) -> Maintenance | None:
-        """Return the compaction, if there are enough entries for one."""
-        if self._memtable.size < COMPACTION_SIZE:
-            return None
-        return Maintenance(self.compact, self.after_compaction)
-
-    def compact(self) -> None:
-        """Sort the entries of the memtable into the per-user tables."""
-        self._execute("BEGIN IMMEDIATE")
-        try:
-            for statement in sql.COMPACT:
-                self._execute(statement)
-            self._execute("COMMIT")
-        except LedgerError:
-            with contextlib.suppress(sqlite3.Error):
-                self._writer.execute("ROLLBACK")
-            raise
-
-    def after_compaction(self) -> None:
-        """Read them from these tables from now on."""
-        self._memtable.clear()
+        """Return the next step of a compaction, if one is needed."""
+        return self.compaction.step() if self.compaction.is_needed else None
 
     def close(self) -> None:
         """Close the database."""

@@ -362,28 +362,104 @@ async def test_a_database_that_fails_to_close_is_logged_and_does_not_hinder_the_
     assert "failed to close the database: disk I/O error" in caplog.text
 
 
-async def test_entries_are_compacted_between_two_batches(
-    harness: WriterHarness, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+class Upkeep:
+    """The maintenance of a store: so many pieces, which hang while `gate` is closed."""
+
+    def __init__(self, harness: WriterHarness, pieces: int) -> None:
+        self.pieces = pieces
+        self.harness = harness
+        self.gate = threading.Event()
+        self.problems: list[Exception] = []
+        self.log: list[str] = []
+        """What was done, in order, with the thread in which it was."""
+
+    def __call__(self) -> Maintenance | None:
+        return Maintenance(self.work, self.after) if self.pieces else None
+
+    def work(self) -> None:
+        self.log.append(f"work in {threading.current_thread().name}")
+        self.harness.store.begun()
+        self.gate.wait()
+        if self.problems:
+            raise self.problems.pop()
+
+    def after(self) -> None:
+        self.pieces -= 1
+        self.harness.changed.set()
+        self.log.append(f"after with {len(self.harness.batches)} batches")
+
+
+async def test_one_piece_of_maintenance_is_done_between_two_batches(
+    harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compactions: list[str] = []
-    original = harness.store.compact
-
-    def compact() -> None:
-        compactions.append(threading.current_thread().name)
-        if len(compactions) == 1:
-            raise LedgerError("disk I/O error")
-        original()
-
-    monkeypatch.setattr("server_stub.ledger.sqlite.store.COMPACTION_SIZE", 1)
-    monkeypatch.setattr(harness.store, "compact", compact)
-    for number, each in enumerate((PLACED, ACCEPTED, STARTED), start=1):
-        harness.submit(each)
-        await harness.until_delivered(number)
+    upkeep = Upkeep(harness, pieces=2)
+    monkeypatch.setattr(harness.store, "maintenance", upkeep)
+    harness.submit(PLACED)
+    await harness.until(lambda: len(upkeep.log) == 1)
+    harness.submit(ACCEPTED)
+    upkeep.gate.set()
+    assert await harness.until_delivered(2) == ["placed", "accepted"]
     await harness.writer.drain()
-    assert compactions == ["commit"] * 3
-    assert "database maintenance failed: disk I/O error" in caplog.text
-    assert harness.messages == ["placed", "accepted", "started"]
-    assert harness.store.maintenance() is None
+    done = ["work in commit", "after with 1 batches", "work in commit", "after with 2 batches"]
+    assert upkeep.log == done
+
+
+async def test_maintenance_goes_on_while_nothing_is_submitted(
+    harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upkeep = Upkeep(harness, pieces=3)
+    upkeep.gate.set()
+    monkeypatch.setattr(harness.store, "maintenance", upkeep)
+    harness.submit(PLACED)
+    await harness.until(lambda: upkeep.log.count("work in commit") == 3)
+    await harness.writer.drain()
+    assert upkeep.log[1::2] == ["after with 1 batches"] * 3
+
+
+async def test_a_probe_waits_for_one_piece_of_maintenance_only(
+    harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upkeep = Upkeep(harness, pieces=2)
+    monkeypatch.setattr(harness.store, "maintenance", upkeep)
+    harness.submit(PLACED)
+    await harness.until(lambda: len(upkeep.log) == 1)
+    probe = harness.writer.probe()
+    upkeep.gate.set()
+    assert await probe
+    await harness.writer.drain()
+    assert upkeep.log[1::2] == ["after with 1 batches", "after with 2 batches"]
+
+
+async def test_draining_waits_for_no_further_piece_of_maintenance(
+    harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upkeep = Upkeep(harness, pieces=3)
+    monkeypatch.setattr(harness.store, "maintenance", upkeep)
+    harness.submit(PLACED)
+    await harness.until(lambda: len(upkeep.log) == 1)
+    draining = asyncio.create_task(harness.writer.drain())
+    await asyncio.sleep(0)
+    upkeep.gate.set()
+    await asyncio.wait_for(draining, 10)
+    assert upkeep.log == ["work in commit", "after with 1 batches"]
+
+
+async def test_maintenance_that_fails_is_tried_again_after_the_next_batch(
+    harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def report(what: str, problem: Exception) -> None:
+        harness.deliver((what, str(problem)))
+
+    upkeep = Upkeep(harness, pieces=1)
+    upkeep.gate.set()
+    upkeep.problems = [LedgerError("disk I/O error")]
+    monkeypatch.setattr(harness.store, "maintenance", upkeep)
+    monkeypatch.setattr(group_commit, "_report", report)
+    harness.submit(PLACED)
+    assert await harness.until_delivered(2) == ["placed", ("database maintenance failed", "disk I/O error")]
+    harness.submit(ACCEPTED)
+    await harness.until(lambda: not upkeep.pieces)
+    assert upkeep.log == ["work in commit", "work in commit", "after with 2 batches"]
 
 
 async def test_a_failing_reply_does_not_keep_other_outcomes_from_being_delivered(

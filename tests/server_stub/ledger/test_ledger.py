@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from server_stub.ledger.sqlite import compaction
 from server_stub.ledger.sqlite.store import SqliteStore
 from server_stub.ledger.store import LedgerError
 from server_stub.records import Duplicate, Entry, FeedStart, Outcome, Submission, User
@@ -287,6 +289,8 @@ class Model:
 class AnyHistory(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(compaction, "SLICE_SIZE", 2)
         self.directory = tempfile.TemporaryDirectory()
         self.model = Model()
         self.open()
@@ -295,6 +299,10 @@ class AnyHistory(RuleBasedStateMachine):
         self.ledger = LedgerHarness(Path(self.directory.name, "orders.db"), NOW)
 
     def teardown(self) -> None:
+        self.close()
+        self.patch.undo()
+
+    def close(self) -> None:
         self.ledger.store.close()
         self.directory.cleanup()
 
@@ -317,16 +325,37 @@ class AnyHistory(RuleBasedStateMachine):
         self.ledger.store.after_commit()
         self.model = after
 
+    @rule(
+        parties=st.sampled_from([(client, serviceman) for client in USERS[:2] for serviceman in USERS[2:]]),
+        order_id=st.sampled_from(["o-1", "o-2", "o-3", "o-4"]),
+        steps=st.integers(1, len(WHOLE_ORDER)),
+    )
+    def play(self, parties: tuple[User, User], order_id: str, steps: int) -> None:
+        """Commit an order up to one of its steps; those that were committed before are duplicates."""
+        client, serviceman = parties
+        whole = [
+            submission(client, f"{order_id}-{status}", status, order_id, serviceman)
+            if user is CLIENT
+            else submission(serviceman, f"{order_id}-{status}", status, order_id)
+            for user, status in WHOLE_ORDER
+        ]
+        self.commit(whole[:steps])
+
     @rule(submissions=st.lists(SUBMISSIONS, max_size=12))
     def fail_to_commit(self, submissions: list[Submission]) -> None:
         self.staged(submissions)
         self.ledger.store.rollback()
 
     @rule()
-    def compact(self) -> None:
-        self.ledger.store.compact()
+    def compact_a_slice(self) -> None:
+        step = self.ledger.store.compaction.step()
+        step.work()
         self.feeds_are_those_of_the_model()
-        self.ledger.store.after_compaction()
+        step.after()
+
+    @rule()
+    def compact(self) -> None:
+        self.ledger.compact()
 
     @rule()
     def restart(self) -> None:
@@ -334,6 +363,17 @@ class AnyHistory(RuleBasedStateMachine):
         self.ledger.store.close()
         self.open()
         assert self.ledger.feeds.epoch == epoch
+
+    @rule(submissions=st.lists(SUBMISSIONS, max_size=3))
+    def kill(self, submissions: list[Submission]) -> None:
+        """Go on with the files as they are in the middle of a transaction."""
+        self.staged(submissions)
+        directory = tempfile.TemporaryDirectory()
+        for file in Path(self.directory.name).glob("orders.db*"):
+            shutil.copy(file, directory.name)
+        self.close()
+        self.directory = directory
+        self.open()
 
     @precondition(lambda self: self.model.entries)
     @rule(data=st.data())

@@ -51,9 +51,33 @@ def test_long_messages_count_for_more() -> None:
     assert memtable.size == 41
 
 
-def test_clearing_removes_everything() -> None:
+def test_frozen_entries_are_found_with_those_that_come_later_until_they_are_dropped() -> None:
     memtable = MemTable()
     memtable.stage(_entry(1))
     memtable.after_commit()
-    memtable.clear()
-    assert (memtable.entry(CLIENT, "m-1"), list(memtable.feed(CLIENT)), memtable.size) == (None, [], 0)
+    memtable.freeze()
+    assert (memtable.is_frozen, memtable.size) == (True, 0)
+    assert list(memtable.feed(SERVICEMAN)) == [_entry(1)]
+    memtable.stage(_entry(2, OTHER))
+    memtable.after_commit()
+    assert memtable.entry(CLIENT, "m-1") == _entry(1)
+    assert memtable.entry(CLIENT, "m-2") == _entry(2, OTHER)
+    assert memtable.entry(CLIENT, "m-3") is None
+    assert list(memtable.feed(CLIENT)) == [_entry(1), _entry(2, OTHER)]
+    assert list(memtable.feed(OTHER)) == [_entry(2, OTHER)]
+    memtable.drop_frozen()
+    assert (memtable.is_frozen, memtable.size) == (False, 1)
+    assert memtable.entry(CLIENT, "m-1") is None
+    assert list(memtable.feed(CLIENT)) == [_entry(2, OTHER)]
+    assert list(memtable.feed(SERVICEMAN)) == []
+
+
+def test_a_rollback_leaves_frozen_entries_where_they_are() -> None:
+    memtable = MemTable()
+    memtable.stage(_entry(1))
+    memtable.after_commit()
+    memtable.freeze()
+    memtable.stage(_entry(2))
+    memtable.rollback()
+    assert memtable.entry(CLIENT, "m-2") is None
+    assert list(memtable.feed(CLIENT)) == [_entry(1)]

@@ -52,51 +52,6 @@ def test_what_is_committed_is_in_the_file_before_commit_returns(ledger: LedgerHa
     assert _rows(path, "SELECT status, client_seq, serviceman_seq FROM statuses") == [(1001, 1, 1)]
 
 
-def test_entries_are_compacted_when_there_are_enough(
-    ledger: LedgerHarness, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite, "COMPACTION_SIZE", 9)
-    _commit(ledger)
-    assert ledger.store.maintenance() is None
-    _commit(ledger, order_id="o-2", statuses=1)
-    assert ledger.store.maintenance() is not None
-    before = ledger.feed(CLIENT, 0, 100)
-    ledger.compact()
-    assert ledger.store.maintenance() is None
-    assert ledger.feed(CLIENT, 0, 100) == before
-    assert _rows(path, "SELECT count(*) FROM feeds") == [(18,)]
-    assert _rows(path, "SELECT count(*) FROM sent") == [(9,)]
-    _commit(ledger, order_id="o-3", statuses=2)
-    assert [entry.seq(CLIENT) for entry in ledger.feed(CLIENT, 0, 100)] == list(range(1, 12))
-    assert [entry.seq(CLIENT) for entry in ledger.feed(CLIENT, 7, 3)] == [8, 9, 10]
-
-
-def test_long_messages_are_compacted_sooner(ledger: LedgerHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "COMPACTION_SIZE", 20)
-    ledger.stage(submission(CLIENT, "m-1", message="x" * 4000))
-    ledger.store.commit()
-    assert ledger.store.maintenance() is None
-    ledger.store.after_commit()
-    assert ledger.store.maintenance() is not None
-
-
-def test_a_failed_compaction_changes_nothing_and_the_next_one_succeeds(
-    ledger: LedgerHarness, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _commit(ledger)
-    before = ledger.feed(CLIENT, 0, 100)
-    with monkeypatch.context() as patch:
-        patch.setattr(sqlite.sql, "COMPACT", (*sqlite.sql.COMPACT, "INSERT INTO nowhere VALUES (1)"))
-        with pytest.raises(LedgerError, match="nowhere"):
-            ledger.compact()
-    assert _rows(path, "SELECT count(*) FROM feeds") == [(0,)]
-    assert ledger.feed(CLIENT, 0, 100) == before
-    _commit(ledger, order_id="o-2")
-    ledger.compact()
-    assert _rows(path, "SELECT count(*) FROM feeds") == [(32,)]
-    assert ledger.feed(CLIENT, 0, 8) == before
-
-
 def test_a_new_process_loads_what_was_not_compacted(path: Path) -> None:
     ledger = LedgerHarness(path)
     _commit(ledger)
