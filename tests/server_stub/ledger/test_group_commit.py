@@ -462,6 +462,19 @@ async def test_maintenance_that_fails_is_tried_again_after_the_next_batch(
     assert upkeep.log == ["work in commit", "work in commit", "after with 2 batches"]
 
 
+async def test_no_maintenance_is_done_after_a_batch_that_failed(
+    harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upkeep = Upkeep(harness, pieces=1)
+    upkeep.gate.set()
+    monkeypatch.setattr(harness.store, "maintenance", upkeep)
+    harness.store.problems = [LedgerError("disk I/O error")]
+    harness.submit(PLACED)
+    await harness.until_delivered(1)
+    await harness.writer.drain()
+    assert upkeep.log == []
+
+
 async def test_a_failing_reply_does_not_keep_other_outcomes_from_being_delivered(
     harness: WriterHarness, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -102,9 +102,7 @@ def test_the_last_slice_may_be_a_whole_one(ledger: LedgerHarness, path: Path) ->
     assert not ledger.store.compaction.is_under_way
     assert _rows(path) == (16, 8)
     again = _killed(path)
-    assert again.store.maintenance() is None
-    again.compact()
-    assert _rows(path.with_name("copy.db")) == (16, 8)
+    assert again.store._memtable.size == 0
     again.store.close()
 
 
