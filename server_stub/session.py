@@ -107,13 +107,8 @@ class UserSession:
 
     def offer(self, seq: int, without_seq: bytes) -> None:
         """Write the committed entry `seq` if it is the next one, or read on from the ledger."""
-        connection = self._connection
-        if seq == self._cursor + 1 and connection.is_writable:
-            # `_push`, less its call: this is done twice for each status. No reply is deferred: a duplicate
-            # is answered after its entry was offered, so there is none while the next entry is a new one.
-            connection.send(status_frame(seq, without_seq))
-            self._cursor = seq
-            self._context.observers.pushed(self.user, seq)
+        if seq == self._cursor + 1 and self._connection.is_writable:
+            self._push(seq, without_seq)
         elif seq > self._cursor:
             self._continue_replay()
 

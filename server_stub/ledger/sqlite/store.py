@@ -134,7 +134,8 @@ class SqliteStore:
             key = self._last_order_key = self._last_order_key + 1
             parties = (client.key, serviceman.key, client.head, serviceman.head)
             self._new_orders.append((key, order_id, *parties, code))
-            client_id, serviceman_id = (sender[0], receiver[0]) if by_client else (receiver[0], sender[0])
+            ids = (sender.user_id, receiver.user_id)
+            client_id, serviceman_id = ids if by_client else reversed(ids)
         else:
             key, (client_id, serviceman_id, _) = order
             self._changed_orders[key] = code
