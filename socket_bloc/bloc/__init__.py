@@ -18,8 +18,10 @@ from socket_bloc.bloc.errors import (
     EmitterError,
     MissingHandlerError,
 )
+from socket_bloc.bloc.hydrated import HydratedBloc, HydratedCubit, HydratedMixin
 from socket_bloc.bloc.observer import MultiBlocObserver
 from socket_bloc.bloc.replay import Redo, ReplayBloc, ReplayCubit, ReplayEvent, Undo
+from socket_bloc.bloc.storage import FileStorage, Storage
 from socket_bloc.bloc.transformers import (
     EventMapper,
     EventTransformer,
@@ -46,12 +48,17 @@ __all__ = [
     "EventHandler",
     "EventMapper",
     "EventTransformer",
+    "FileStorage",
+    "HydratedBloc",
+    "HydratedCubit",
+    "HydratedMixin",
     "MissingHandlerError",
     "MultiBlocObserver",
     "Redo",
     "ReplayBloc",
     "ReplayCubit",
     "ReplayEvent",
+    "Storage",
     "Transition",
     "Undo",
     "concurrent",

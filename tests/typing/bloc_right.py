@@ -19,7 +19,12 @@ from socket_bloc.bloc import (
     Cubit,
     Emitter,
     EventMapper,
+    FileStorage,
+    HydratedBloc,
+    HydratedCubit,
+    HydratedMixin,
     MultiBlocObserver,
+    ReplayCubit,
     Transition,
     debounce,
     restartable,
@@ -105,6 +110,41 @@ class CounterCubit(Cubit[int]):
         assert_type(change.next_state, int)
 
 
+class StoredCounterCubit(HydratedCubit[int]):
+    storage_prefix = "counter"
+
+    def __init__(self) -> None:
+        super().__init__(0, id="a", storage=FileStorage("states"))
+        assert_type(self.storage_key, str)
+        assert_type(self.state, int)
+
+    def to_json(self, state: int) -> str:
+        return str(state)
+
+    def from_json(self, text: str) -> int:
+        return int(text)
+
+
+class StoredSearchBloc(HydratedBloc[SearchEvent, SearchState]):
+    def to_json(self, state: SearchState) -> str | None:
+        return None if isinstance(state, Failed) else " ".join(state.results)
+
+    def from_json(self, text: str) -> Found:
+        return Found(tuple(text.split()))
+
+
+class StoredTextCubit(ReplayCubit[str], HydratedMixin[str]):
+    def __init__(self) -> None:
+        super().__init__("", limit=10)
+        self.hydrate()
+
+    def to_json(self, state: str) -> str:
+        return state
+
+    def from_json(self, text: str) -> str:
+        return text
+
+
 class Printing(BlocObserver):
     def on_change(self, bloc: BlocBase[object], change: Change[object]) -> None:
         assert_type(bloc.state, object)
@@ -123,6 +163,10 @@ def tell(found: bool) -> None: ...
 async def use() -> None:
     Bloc.observer = MultiBlocObserver([Printing(), BlocObserver()])
     Bloc.transformer = sequential()
+    HydratedBloc.storage = FileStorage("states")
+    StoredTextCubit().clear()
+    async with StoredSearchBloc(Found(), id="b") as stored:
+        assert_type(stored.state, SearchState)
     async with SearchBloc() as bloc:
         assert_type(bloc, SearchBloc)
         assert_type(bloc.state, SearchState)

@@ -14,6 +14,8 @@ from socket_bloc.bloc import (
     Cubit,
     Emitter,
     EventMapper,
+    HydratedBloc,
+    HydratedCubit,
     Transition,
     debounce,
     sequential,
@@ -92,6 +94,17 @@ class CounterCubit(Cubit[int]):
     def on_change(self, change: Change[str]) -> None: ...  # expect: reportIncompatibleMethodOverride
 
 
+class StoredCounterCubit(HydratedCubit[int]):
+    def to_json(self, state: int) -> int:  # expect: reportIncompatibleMethodOverride
+        return state
+
+    def from_json(self, text: str) -> str:  # expect: reportIncompatibleMethodOverride
+        return text
+
+
+class ForgetfulCubit(HydratedCubit[int]): ...
+
+
 class Watching(BlocObserver):
     def on_close(self, bloc: int) -> None: ...  # expect: reportIncompatibleMethodOverride
 
@@ -102,6 +115,9 @@ async def use(bloc: CounterBloc) -> None:
     bloc.stream.on_next(5)  # expect: reportAttributeAccessIssue
     bloc.stream.subscribe(lambda state: state.upper())  # expect: reportAttributeAccessIssue
     Change(1, 2)  # expect: reportCallIssue
+    ForgetfulCubit(0)  # expect: reportAbstractUsage
+    StoredCounterCubit("zero")  # expect: reportArgumentType
+    HydratedBloc.storage = "states"  # expect: reportAttributeAccessIssue
     Bloc.observer = print  # expect: reportAttributeAccessIssue
     await bloc_test(build=CounterBloc, act=lambda bloc: bloc.add(5))  # expect: reportArgumentType
     await bloc_test(build=5)  # expect: reportArgumentType
