@@ -7,12 +7,17 @@ decided in `session.delivery`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol
 
-from socket_bloc.order_status import OrderStatus
+from socket_bloc.order_status import ClientType, OrderStatus
 
 __all__ = ["MemoryOutbox", "Outbox", "Send"]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +26,16 @@ class Send:
 
     message_id: str
     order_status: OrderStatus
+    added_at: datetime = field(default_factory=_now, compare=False)
+    """When its user sent it (UTC)."""
 
 
 class Outbox(Protocol):
-    """Stores sends. After `add` has returned, a send must be there until it is settled."""
+    """Stores one user's sends. After `add` has returned, a send must be there until it is settled."""
+
+    def bind(self, user_id: str, type: ClientType) -> None:
+        """Reserve the outbox for a user. Raises `ValueError` if it belongs to another one."""
+        ...
 
     def add(self, send: Send) -> None:
         """Store a send; repeating it changes nothing. Raises `ValueError` if another has its message id."""
@@ -32,6 +43,10 @@ class Outbox(Protocol):
 
     def settle(self, message_id: str) -> None:
         """Remove a send whose outcome is known; an unknown message id is ignored."""
+        ...
+
+    def close(self) -> None:
+        """Release what the outbox holds open. What is unsettled stays stored."""
         ...
 
     def __contains__(self, message_id: object) -> bool: ...
@@ -48,6 +63,12 @@ class MemoryOutbox:
 
     def __init__(self) -> None:
         self._sends: dict[str, Send] = {}
+        self._user: tuple[str, ClientType] | None = None
+
+    def bind(self, user_id: str, type: ClientType) -> None:
+        self._user = self._user or (user_id, type)
+        if self._user != (user_id, type):
+            raise ValueError("outbox: it belongs to another user; give each user one of their own")
 
     def add(self, send: Send) -> None:
         if self._sends.setdefault(send.message_id, send) != send:
@@ -55,6 +76,9 @@ class MemoryOutbox:
 
     def settle(self, message_id: str) -> None:
         self._sends.pop(message_id, None)
+
+    def close(self) -> None:
+        """Do nothing: the sends are there for as long as the object is."""
 
     def __contains__(self, message_id: object) -> bool:
         return message_id in self._sends

@@ -57,13 +57,17 @@ class Socket:
         outbox: Outbox | None = None,
         full_history: bool = False,
     ) -> None:
-        """Create a socket for a user of either type. Raises `ValueError` for an invalid URI."""
+        """Create a socket for a user of either type.
+
+        Raises `ValueError` for an invalid URI, or an outbox of another user.
+        """
         self.serviceman_id = serviceman_id
         self.type = type
         self.channel: ClientConnection | None = None
         self._uri = check_uri(self.WEBSOCKET_URI if uri is None else uri)
         self._token = token
         self._outbox: Outbox = MemoryOutbox() if outbox is None else outbox
+        self._outbox.bind(serviceman_id, type)
         self._session = Session(serviceman_id, self._outbox, jitter=random.random, full_history=full_history)
         self._statuses = Broadcast[SocketReceiveDataEvent]("the order status stream")
         self._reports = Broadcast[SocketState | Exception]("the report stream")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -25,7 +26,7 @@ from socket_bloc.ids import new_id
 from socket_bloc.link import Token
 from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
 from socket_bloc.order_status import ClientType, OrderStatus, check_user_id
-from socket_bloc.outbox import Outbox
+from socket_bloc.outbox import MemoryOutbox, Outbox
 from socket_bloc.socket import Socket
 from socket_bloc.states import (
     SocketDataRejectedState,
@@ -61,7 +62,7 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         type: The role of the user.
         uri: Where the relay is, `ws://` or `wss://`, without a query.
         token: The bearer token, or a function (possibly async) that returns it, called for each attempt.
-        outbox: Keeps what is unsettled; in memory by default.
+        outbox: Keeps what is unsettled; in memory by default. It is closed with the bloc.
         flow: The statuses and who may send which after which; the relay must use the same.
         full_history: Request the feed from its first status, not only the orders that are still open.
 
@@ -90,9 +91,10 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         self.user_id = user_id
         self.type = ClientType(type)
         self.flow = flow
+        self._outbox: Outbox = MemoryOutbox() if outbox is None else outbox
         self._submits: dict[str, set[asyncio.Future[SocketDataSentState]]] = {}
         self._socket = Socket(
-            user_id, self.type, uri=uri, token=token, outbox=outbox, full_history=full_history
+            user_id, self.type, uri=uri, token=token, outbox=self._outbox, full_history=full_history
         )
         self.on(SocketConnectEvent, self._on_connect)
         self.on(SocketDisconnectEvent, self._on_disconnect)
@@ -254,12 +256,13 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         self._add(event, while_closing=True)
 
     async def _close(self) -> None:
-        try:
-            async with asyncio.timeout(SETTLE_TIMEOUT):
-                await self.wait_until_idle()
-                await self._socket.settled()
-        except TimeoutError:
-            pass  # what is left stays in the outbox
-        await self._socket.aclose()
-        self._fail_all(BlocClosedError("the bloc was closed before the outcome was known"))
-        await super()._close()
+        with closing(self._outbox):  # after the last event, which may still settle a send
+            try:
+                async with asyncio.timeout(SETTLE_TIMEOUT):
+                    await self.wait_until_idle()
+                    await self._socket.settled()
+            except TimeoutError:
+                pass  # what is left stays in the outbox
+            await self._socket.aclose()
+            self._fail_all(BlocClosedError("the bloc was closed before the outcome was known"))
+            await super()._close()

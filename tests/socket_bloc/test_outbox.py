@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from socket_bloc.order_status import ClientType
 from socket_bloc.outbox import MemoryOutbox, Outbox, Send
 from tests.socket_bloc.simulation import cancelled, placed
 
@@ -66,3 +69,27 @@ def test_sends_may_be_settled_and_added_during_an_iteration() -> None:
         listed.append(send.message_id)
     assert listed == ["m-1", "m-2"]
     assert [send.message_id for send in outbox] == ["after-m-1", "after-m-2"]
+
+
+def test_a_send_knows_when_it_was_added_and_is_equal_to_one_added_at_another_time() -> None:
+    before = datetime.now(UTC)
+    first = placed("o-1", "m-1")
+    assert before <= first.added_at <= datetime.now(UTC)
+    later = Send("m-1", first.order_status, first.added_at + timedelta(hours=1))
+    assert later == first
+    assert [send.added_at for send in outbox_of(first, later)] == [first.added_at]
+
+
+def test_an_outbox_belongs_to_the_first_user_it_is_bound_to() -> None:
+    outbox = outbox_of(placed("o-1", "m-1"))
+    for _ in range(2):
+        outbox.bind("c-17", ClientType.CLIENT)
+    for other in (("c-18", ClientType.CLIENT), ("c-17", ClientType.SERVICEMAN)):
+        with pytest.raises(ValueError, match=r"^outbox: it belongs to another user"):
+            outbox.bind(*other)
+
+
+def test_a_closed_outbox_in_memory_keeps_its_sends() -> None:
+    outbox = outbox_of(placed("o-1", "m-1"))
+    outbox.close()
+    assert list(outbox) == [placed("o-1", "m-1")]

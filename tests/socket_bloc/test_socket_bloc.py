@@ -11,6 +11,7 @@ from server_stub import Server
 from socket_bloc import (
     BlocClosedError,
     ClientType,
+    MemoryOutbox,
     NoSocketError,
     OrderStatus,
     SocketBloc,
@@ -203,3 +204,22 @@ async def test_close_takes_less_than_two_seconds_and_fails_what_is_unsettled(mak
     with pytest.raises(BlocClosedError):
         bloc.send_order_status(PLACED)
     await bloc.close()
+
+
+async def test_an_outbox_is_bound_to_the_user_of_its_bloc_and_closed_with_it(make_bloc: MakeBloc) -> None:
+    class Observed(MemoryOutbox):
+        is_closed = False
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    outbox = Observed()
+    client = make_bloc("c-17", ClientType.CLIENT, outbox=outbox)
+    await connected(client)
+    await client.submit(PLACED)
+    assert not outbox.is_closed
+    await client.close()
+    assert outbox.is_closed
+    for other in (("c-18", ClientType.CLIENT), ("c-17", ClientType.SERVICEMAN)):
+        with pytest.raises(ValueError, match=r"^outbox: it belongs to another user"):
+            SocketBloc(*other, outbox=outbox)
