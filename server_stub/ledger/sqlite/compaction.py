@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from server_stub.ledger.sqlite import statements as sql
+from server_stub.ledger.sqlite.errors import describe
 from server_stub.ledger.sqlite.memtable import MemTable
 from server_stub.ledger.sqlite.rows import select
 from server_stub.ledger.store import LedgerError, Maintenance
@@ -93,4 +94,4 @@ class Compaction:
         try:
             self._writer.execute(statement, parameters)
         except sqlite3.Error as error:
-            raise LedgerError(f"SQLite: {error}") from None
+            raise LedgerError(f"SQLite: {describe(error)}") from None

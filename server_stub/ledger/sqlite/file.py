@@ -9,11 +9,12 @@ import fcntl
 import os
 import secrets
 import sqlite3
+import stat
 import sys
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import Final, NamedTuple
 
+from server_stub.ledger.sqlite.errors import describe
 from server_stub.ledger.store import LedgerError
 
 __all__ = ["SqliteFile", "open_sqlite_file", "sqlite_path"]
@@ -47,6 +48,14 @@ _SCHEMA: Final = (
 )
 
 
+_open_here: Final[set[tuple[int, int]]] = set()
+"""The databases that this process has open.
+
+POSIX locks, which SQLite uses, belong to a process and a file: to close any descriptor of the file drops them
+all. So a database that is open here must not be opened a second time, not even to find that it is locked.
+"""
+
+
 class SqliteFile(NamedTuple):
     """An open database: its path, its name, the one connection that writes, and one that reads."""
 
@@ -54,22 +63,20 @@ class SqliteFile(NamedTuple):
     epoch: str
     writer: sqlite3.Connection
     reader: sqlite3.Connection
-    lock: int
     identity: tuple[int, int]
+    resources: ExitStack
 
     @property
     def is_in_place(self) -> bool:
         """Whether the file at `path` is still the one that is open."""
         try:
-            return _identity(self.path) == self.identity
+            return _identity(os.stat(self.path)) == self.identity
         except OSError:
             return False
 
     def close(self) -> None:
         """Close both connections, then release the lock."""
-        self.reader.close()
-        self.writer.close()
-        os.close(self.lock)
+        self.resources.close()
 
 
 def sqlite_path(url: str) -> str:
@@ -84,36 +91,49 @@ def open_sqlite_file(path: str) -> SqliteFile:
     """Open the relay's database, or create it if the file is missing or empty.
 
     Raises `LedgerError`: no such directory, a file that is not a relay's (it is left untouched), another
-    schema version, a file that another relay has open, or an error of SQLite.
+    schema version, a file with several names, one that another relay has open, or an error of SQLite.
     """
-    # One file has one lock, also if it is opened through a link.
     path = os.path.realpath(path)
-    _refuse_foreign_file(path)
     with ExitStack() as opened:  # closed again on any error
-        lock = _lock(path)
-        opened.callback(os.close, lock)
+        descriptor, identity = _open(path)
+        _open_here.add(identity)
+        opened.callback(_open_here.discard, identity)
+        opened.callback(os.close, descriptor)
+        _refuse_foreign_file(path, descriptor)
+        _lock(path, descriptor, opened)
         try:
             writer = opened.enter_context(closing(_connect(path)))
             epoch = _prepare(writer)
             reader = opened.enter_context(closing(_connect(path)))
             reader.execute("PRAGMA query_only = 1")
         except sqlite3.Error as error:
-            raise LedgerError(f"cannot open the database {path}: {error}") from None
-        opened.pop_all()
-    return SqliteFile(path, epoch, writer, reader, lock, _identity(path))
+            raise LedgerError(f"cannot open the database {path}: {describe(error)}") from None
+        resources = opened.pop_all()
+    return SqliteFile(path, epoch, writer, reader, identity, resources)
 
 
-def _refuse_foreign_file(path: str) -> None:
-    # Without SQLite, which would change the file or create others beside it.
+def _open(path: str) -> tuple[int, tuple[int, int]]:
+    """Open the file, or create it; SQLite gives the files beside it the same permissions."""
     try:
-        with Path(path).open("rb") as file:
-            header = file.read(100)
+        if os.path.exists(path) and _identity(os.stat(path)) in _open_here:
+            raise _taken(path)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o600)
     except FileNotFoundError:
-        if not Path(path).parent.is_dir():
-            raise LedgerError(f"cannot open the database {path}: there is no such directory") from None
-        return
+        raise LedgerError(f"cannot open the database {path}: there is no such directory") from None
     except OSError as error:
         raise LedgerError(f"cannot open the database {path}: {error.strerror}") from None
+    return descriptor, _identity(os.fstat(descriptor))
+
+
+def _refuse_foreign_file(path: str, descriptor: int) -> None:
+    # Without SQLite, which would change the file or create others beside it.
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise LedgerError(f"cannot open the database {path}: it is not a regular file")
+    if status.st_nlink > 1:
+        reason = f"the file has {status.st_nlink} names (hard links); remove all but one"
+        raise LedgerError(f"cannot use the database {path}: {reason}")
+    header = os.pread(descriptor, 100, 0)
     if not header:
         return
     version, application_id = (int.from_bytes(header[at : at + 4], "big") for at in (60, 68))
@@ -124,17 +144,22 @@ def _refuse_foreign_file(path: str) -> None:
         raise LedgerError(f"cannot use the database {path}: {reason}")
 
 
-def _lock(path: str) -> int:
+def _lock(path: str, descriptor: int, opened: ExitStack) -> None:
+    """Lock the file itself, so that it has one lock whatever its name."""
     try:
-        lock = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if sys.platform != "linux":
+            # There, flock and the POSIX locks of SQLite exclude each other: a file beside it has the lock.
+            descriptor = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT, 0o600)
+            opened.callback(os.close, descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _taken(path) from None
     except OSError as error:
         raise LedgerError(f"cannot lock the database {path}: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise LedgerError(f"another relay has the database {path} open") from None
-    return lock
+
+
+def _taken(path: str) -> LedgerError:
+    return LedgerError(f"another relay has the database {path} open")
 
 
 def _prepare(writer: sqlite3.Connection) -> str:
@@ -149,8 +174,7 @@ def _prepare(writer: sqlite3.Connection) -> str:
     return epoch
 
 
-def _identity(path: str) -> tuple[int, int]:
-    status = os.stat(path)
+def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 

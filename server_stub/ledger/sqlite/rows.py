@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from server_stub.ledger.sqlite.errors import describe
 from server_stub.ledger.store import LedgerError
 from server_stub.records import Entry, User
 from socket_bloc.order_status import ClientType
@@ -18,7 +19,7 @@ def select(connection: sqlite3.Connection, query: str, *parameters: object) -> l
     try:
         return connection.execute(query, parameters).fetchall()
     except sqlite3.Error as error:
-        raise LedgerError(f"SQLite: {error}") from None
+        raise LedgerError(f"SQLite: {describe(error)}") from None
 
 
 def user_row(user: User) -> tuple[str, bool]:

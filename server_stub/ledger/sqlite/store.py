@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from server_stub.ledger.sqlite import statements as sql
 from server_stub.ledger.sqlite.compaction import Compaction
+from server_stub.ledger.sqlite.errors import describe
 from server_stub.ledger.sqlite.feeds import SqliteFeeds
 from server_stub.ledger.sqlite.file import SqliteFile, open_sqlite_file
 from server_stub.ledger.sqlite.memtable import MemTable
@@ -237,7 +238,7 @@ class SqliteStore:
         try:
             self._writer.execute(statement)
         except sqlite3.Error as error:
-            raise LedgerError(f"SQLite: {error}") from None
+            raise LedgerError(f"SQLite: {describe(error)}") from None
 
     def _execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         if not rows:
@@ -245,7 +246,7 @@ class SqliteStore:
         try:
             self._writer.executemany(statement, rows)
         except sqlite3.Error as error:
-            raise LedgerError(f"SQLite: {error}") from None
+            raise LedgerError(f"SQLite: {describe(error)}") from None
 
 
 def _evict_older_half(cache: dict[Any, Any]) -> None:

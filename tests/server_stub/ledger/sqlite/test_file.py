@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
+import stat
+import subprocess
 import sys
 from contextlib import closing
 from functools import partial
@@ -118,10 +121,68 @@ def test_a_second_relay_is_also_rejected_under_another_name_of_the_file(path: Pa
         assert "another relay has" in _refusal(link)
 
 
-def test_a_lock_that_cannot_be_created_is_an_error(path: Path) -> None:
-    path.with_name(f"{path.name}-lock").mkdir()
+def test_the_lock_is_on_the_file_itself_whatever_its_name(path: Path) -> None:
+    open_sqlite_file(str(path)).close()
+    with path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        moved = path.rename(path.with_name("moved.db"))
+        assert "another relay has" in _refusal(moved)
+
+
+def test_a_refused_second_relay_leaves_the_locks_of_the_first(path: Path) -> None:
+    with closing(open_sqlite_file(str(path))) as file:
+        assert "another relay has" in _refusal(path)
+        # The last connection to close a database removes its WAL. If the locks were gone, that was this one.
+        subprocess.run([sys.executable, "-c", READ, str(path)], check=True)
+        assert path.with_name("orders.db-wal").exists()
+        file.writer.execute("UPDATE relay SET touched = 17")
+    with closing(open_sqlite_file(str(path))) as file:
+        assert file.writer.execute("SELECT touched FROM relay").fetchone() == (18,)
+
+
+READ = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+assert connection.execute("SELECT count(*) FROM relay").fetchone() == (1,)
+connection.close()
+"""
+
+
+def test_a_file_with_two_names_is_rejected(path: Path) -> None:
+    open_sqlite_file(str(path)).close()
+    link = path.with_name("link.db")
+    link.hardlink_to(path)
+    assert "2 names (hard links); remove all but one" in _refusal(path)
+    link.unlink()
+    open_sqlite_file(str(path)).close()
+
+
+def test_new_files_can_be_read_by_their_owner_alone(path: Path) -> None:
+    with closing(open_sqlite_file(str(path))) as file:
+        file.writer.execute("UPDATE relay SET touched = 0")
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+    assert set(modes) > {"orders.db", "orders.db-wal"}
+    assert set(modes.values()) == {0o600}
+
+
+def test_the_permissions_of_an_existing_file_are_kept(path: Path) -> None:
+    path.touch()
+    path.chmod(0o640)
+    open_sqlite_file(str(path)).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_on_other_systems_a_file_beside_it_has_the_lock(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "freebsd")
+    with (
+        closing(open_sqlite_file(str(path))),
+        path.with_name("orders.db-lock").open("rb") as lock,
+        pytest.raises(BlockingIOError),
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    path.with_name("orders.db-lock").unlink()
+    path.with_name("orders.db-lock").mkdir()
     assert "cannot lock the database" in _refusal(path)
-    assert not path.exists()
 
 
 @pytest.mark.parametrize(
@@ -161,6 +222,19 @@ def test_a_missing_directory_is_rejected(path: Path) -> None:
 
 def test_a_directory_is_rejected_as_a_database(tmp_path: Path) -> None:
     assert "directory" in _refusal(tmp_path)
+
+
+def test_what_is_not_a_regular_file_is_rejected(path: Path) -> None:
+    os.mkfifo(path)
+    assert "not a regular file" in _refusal(path)
+
+
+def test_an_error_repeats_no_content_of_a_row(path: Path) -> None:
+    with closing(open_sqlite_file(str(path))) as file:
+        file.writer.execute("UPDATE relay SET epoch = CAST(x'736563726574ff' AS TEXT)")  # "secret", not UTF-8
+    refusal = _refusal(path)
+    assert "a row cannot be read" in refusal
+    assert "secret" not in refusal
 
 
 def test_a_database_with_damaged_pages_is_rejected(path: Path) -> None:
