@@ -1,14 +1,13 @@
-"""One WebSocket to the relay: its URI, its token, how it is opened, and what its exceptions mean.
+"""One WebSocket to the relay: its URI, how it is opened, and what its exceptions mean.
 
 What a disconnect leads to is decided in `session`.
 """
 
 from __future__ import annotations
 
-import inspect
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
@@ -16,7 +15,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidProxy, InvalidStatus, InvalidURI
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
@@ -24,21 +23,21 @@ from websockets.uri import parse_uri
 from socket_bloc.frames import SUBPROTOCOL, CloseCode
 from socket_bloc.session.disconnect import Closed, Disconnect, HttpRefused, InvalidCertificate, Unreachable
 
-__all__ = ["Token", "ask_token", "check_uri", "classify", "open_channel"]
-
-Token = str | Callable[[], str | Awaitable[str]] | None
-"""The bearer token, or a function (possibly async) that returns it, called for each attempt."""
+__all__ = ["check_uri", "check_uris", "classify", "open_channel"]
 
 OPEN_TIMEOUT: Final = 10.0
 PING_INTERVAL: Final = 20.0
 PING_TIMEOUT: Final = 15.0
 CLOSE_TIMEOUT: Final = 0.5
-MAX_RETRY_AFTER: Final = 365 * 86_400.0
-"""A year, in seconds. With more, the moment of the next attempt could be beyond what `datetime` can hold."""
+MAX_RETRY_AFTER: Final = 3600.0
+"""An hour, in seconds: a relay that asks for more is tried again all the same."""
 
-# At DEBUG, websockets logs the text of each frame and the Authorization header.
+
+# At DEBUG, websockets logs the text of each frame and the Authorization header. The level saves the work,
+# and the filter holds even if somebody lowers the level, as for every logger at once.
 _logger = logging.getLogger("socket_bloc.websocket")
 _logger.setLevel(logging.INFO)
+_logger.addFilter(lambda record: record.levelno > logging.DEBUG)
 
 
 class _Connect(connect):
@@ -49,24 +48,46 @@ class _Connect(connect):
 
 def check_uri(uri: str) -> str:
     """Validate a relay URI and return it. Raises `ValueError` if it is invalid."""
-    try:
-        parsed = parse_uri(uri)
-    except (InvalidURI, ValueError):  # the URI is not quoted: it may contain a password
-        raise ValueError("uri: it must be like ws://host:port/order or wss://host/order") from None
-    if "?" in uri or parsed.username is not None or any(character.isspace() for character in uri):
-        raise ValueError("uri: it must not contain a query, a user name or spaces")
+    problem = _problem_of(uri)
+    if problem is not None:  # the URI is not quoted: it may contain a password
+        raise ValueError(f"uri: {problem}")
     return uri
 
 
-async def ask_token(token: Token) -> str | None:
-    """Return the token for this attempt. Raises what the function raises; `ValueError` if it is invalid."""
-    value = token() if callable(token) else token
-    if inspect.isawaitable(value):
-        value = await value
-    is_text = isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value
-    if value is not None and not is_text:
-        raise ValueError("token: it must be printable ASCII text without spaces")
-    return value
+def check_uris(uri: str | Sequence[str]) -> tuple[str, ...]:
+    """Validate one relay URI or several, and return them. Raises `ValueError` that says which is invalid."""
+    if isinstance(uri, str):
+        return (check_uri(uri),)
+    uris = tuple(uri)
+    if not uris:
+        raise ValueError("uri: the list is empty; it must have at least one address")
+    places: dict[object, int] = {}
+    for number, address in enumerate(uris, 1):
+        problem = _problem_of(address)
+        if problem is None:
+            parsed = parse_uri(address)
+            place = places.setdefault((parsed.secure, parsed.host, parsed.port, parsed.path), number)
+            problem = None if place == number else f"it is the same as address {place}; remove one of them"
+        if problem is not None:
+            raise ValueError(f"uri: address {number} of {len(uris)}{_quoted(address)}: {problem}")
+    return uris
+
+
+def _problem_of(uri: object) -> str | None:
+    try:
+        parsed = parse_uri(uri) if isinstance(uri, str) else None
+    except (InvalidURI, ValueError):
+        parsed = None
+    if parsed is None or not isinstance(uri, str):
+        return "it must be like ws://host:port/order or wss://host/order"
+    if "?" in uri or parsed.username is not None or any(character.isspace() for character in uri):
+        return "it must not contain a query, a user name or spaces"
+    return None
+
+
+def _quoted(uri: object) -> str:
+    may_contain_secret = not isinstance(uri, str) or "@" in uri or "?" in uri
+    return "" if may_contain_secret else f" ({uri!r})"
 
 
 async def open_channel(uri: str, query: dict[str, str], token: str | None) -> ClientConnection:
@@ -85,21 +106,27 @@ async def open_channel(uri: str, query: dict[str, str], token: str | None) -> Cl
     )
 
 
-def classify(error: Exception) -> Disconnect:
-    """Return what an exception from opening or reading means."""
+def classify(error: Exception, token: str | None = None) -> Disconnect:
+    """Return what an exception from opening or reading means. No reason in it repeats the token."""
+
+    def shown(text: str) -> str:
+        return _printable(text.replace(token, "[token]") if token else text)
+
     match error:
         case ConnectionClosed():
             if error.rcvd is None:
                 return Closed(CloseCode.ABNORMAL_CLOSURE, "no close frame received")
-            return Closed(error.rcvd.code, _printable(error.rcvd.reason))
+            return Closed(error.rcvd.code, shown(error.rcvd.reason))
         case InvalidStatus(response=response):
-            return HttpRefused(response.status_code, _first_line(response), _retry_after(response))
+            return HttpRefused(response.status_code, shown(_first_line(response)), _retry_after(response))
         case ssl.SSLCertVerificationError():
             return InvalidCertificate(error.verify_message)
         case TimeoutError():
             return Unreachable(f"no answer within {OPEN_TIMEOUT:.0f} s")
+        case InvalidProxy():  # its text has the URL of the proxy, which may contain a password
+            return Unreachable("the proxy in the environment is invalid; check HTTP_PROXY and HTTPS_PROXY")
         case _:
-            return Unreachable(_printable(str(error)) or type(error).__name__)
+            return Unreachable(shown(str(error)) or type(error).__name__)
 
 
 def _is_loopback(host: str) -> bool:
@@ -115,7 +142,7 @@ def _printable(text: str) -> str:
 
 def _first_line(response: Response) -> str:
     lines = bytes(response.body or b"").decode(errors="replace").splitlines()
-    return _printable(lines[0]) if lines else response.reason_phrase
+    return lines[0] if lines else response.reason_phrase
 
 
 def _retry_after(response: Response) -> float:

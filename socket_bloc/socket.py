@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, Final, assert_never
+from typing import ClassVar, Final, Never, assert_never
 
 from reactivex import Observable
 from websockets.asyncio.client import ClientConnection
@@ -22,14 +22,15 @@ from socket_bloc.bloc import Broadcast
 from socket_bloc.errors import ProtocolError
 from socket_bloc.events import SocketReceiveDataEvent
 from socket_bloc.ids import new_id
-from socket_bloc.link import Token, ask_token, check_uri, classify, open_channel
+from socket_bloc.link import check_uris, classify, open_channel
 from socket_bloc.order_status import ClientType, OrderStatus
 from socket_bloc.outbox import MemoryOutbox, Outbox, Send
-from socket_bloc.session.disconnect import Disconnect
+from socket_bloc.session.disconnect import Disconnect, NoToken
 from socket_bloc.session.effects import Close, Effect, Open, ProtocolViolation, Reconnecting, Transmit
 from socket_bloc.session.session import Session
 from socket_bloc.session.state import Refused
 from socket_bloc.states import SocketReconnectingState, SocketState
+from socket_bloc.token_source import Token, TokenSource
 
 __all__ = ["Socket"]
 
@@ -52,23 +53,25 @@ class Socket:
         serviceman_id: str,
         type: ClientType,
         *,
-        uri: str | None = None,
+        uri: str | Sequence[str] | None = None,
         token: Token = None,
         outbox: Outbox | None = None,
         full_history: bool = False,
     ) -> None:
-        """Create a socket for a user of either type.
+        """Create a socket for a user of either type, to the relay at one address or any of several.
 
-        Raises `ValueError` for an invalid URI, or an outbox of another user.
+        Raises `ValueError` for an invalid URI or token, or an outbox of another user.
         """
         self.serviceman_id = serviceman_id
         self.type = type
         self.channel: ClientConnection | None = None
-        self._uri = check_uri(self.WEBSOCKET_URI if uri is None else uri)
-        self._token = token
+        uris = check_uris(self.WEBSOCKET_URI if uri is None else uri)
+        self._token = TokenSource(token)
         self._outbox: Outbox = MemoryOutbox() if outbox is None else outbox
         self._outbox.bind(serviceman_id, type)
-        self._session = Session(serviceman_id, self._outbox, jitter=random.random, full_history=full_history)
+        self._session = Session(
+            serviceman_id, self._outbox, uris=uris, jitter=random.random, full_history=full_history
+        )
         self._statuses = Broadcast[SocketReceiveDataEvent]("the order status stream")
         self._reports = Broadcast[SocketState | Exception]("the report stream")
         self._attempt: asyncio.Task[None]  # the latest attempt, since the first Open
@@ -175,37 +178,37 @@ class Socket:
 
     async def _run(self, attempt: Open) -> None:
         """One attempt, from the token to the end of the connection."""
-        number = attempt.attempt
         try:
-            channel = await self._open(attempt)
-        except Exception as error:
-            disconnect = classify(error)
-        else:
-            disconnect = await self._read(channel, number)
-        self._apply(self._session.lost(number, disconnect, self._now()))
-
-    async def _open(self, attempt: Open) -> ClientConnection:
-        try:
-            token = await ask_token(self._token)
+            token = await self._token.ask()
         except Exception as error:
             self._reports.push(error)
-            raise ConnectionError(f"could not get the token: {type(error).__name__}") from None
+            disconnect: Disconnect = NoToken(type(error).__name__)
+        else:
+            disconnect = await self._connect(attempt, token)
+        self._apply(self._session.lost(attempt.attempt, disconnect, self._now()))
+
+    async def _connect(self, attempt: Open, token: str | None) -> Disconnect:
         query = {"userId": self.serviceman_id, "type": self.type.value}
         if attempt.since is not None:
             query["since"] = str(attempt.since)
         if attempt.epoch is not None:
             query["epoch"] = attempt.epoch
-        return await open_channel(self._uri, query, token)
+        try:
+            channel = await open_channel(attempt.uri, query, token)
+        except Exception as error:
+            return classify(error, token)
+        try:
+            return await self._read(channel, attempt.attempt)
+        except ConnectionClosed as error:
+            return classify(error, token)
 
-    async def _read(self, channel: ClientConnection, number: int) -> Disconnect:
+    async def _read(self, channel: ClientConnection, number: int) -> Never:
         self.channel = channel
         self._apply(self._session.opened(number, self._now()))
         try:
             while True:
                 data = await channel.recv()
                 self._apply(self._session.received(number, data, self._now()))
-        except ConnectionClosed as error:
-            return classify(error)
         finally:
             if self.channel is channel:
                 self.channel = None

@@ -7,7 +7,7 @@ in `session`; the orders themselves are in `orders`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, Self
@@ -23,7 +23,6 @@ from socket_bloc.events import (
     SocketSendDataEvent,
 )
 from socket_bloc.ids import new_id
-from socket_bloc.link import Token
 from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
 from socket_bloc.order_status import ClientType, OrderStatus, check_user_id
 from socket_bloc.outbox import MemoryOutbox, Outbox
@@ -37,6 +36,7 @@ from socket_bloc.states import (
     SocketRefusedState,
     SocketState,
 )
+from socket_bloc.token_source import Token
 
 __all__ = ["SocketBloc"]
 
@@ -60,8 +60,10 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
     Args:
         user_id: 1 to 128 characters; together with `type` it identifies the user.
         type: The role of the user.
-        uri: Where the relay is, `ws://` or `wss://`, without a query.
-        token: The bearer token, or a function (possibly async) that returns it, called for each attempt.
+        uri: Where the relay is, `ws://` or `wss://`, without a query; or several addresses of it, in order
+            of preference. The next one is tried when an attempt has failed.
+        token: The bearer token, or a function (possibly async) that returns it, called for each attempt. If
+            it fails or takes 10 s, `on_error` is told, and the attempt counts as failed.
         outbox: Keeps what is unsettled; in memory by default. It is closed with the bloc.
         flow: The statuses and who may send which after which; the relay must use the same.
         full_history: Request the feed from its first status, not only the orders that are still open.
@@ -75,7 +77,7 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         user_id: str,
         type: ClientType,
         *,
-        uri: str = Socket.WEBSOCKET_URI,
+        uri: str | Sequence[str] = Socket.WEBSOCKET_URI,
         token: Token = None,
         outbox: Outbox | None = None,
         flow: OrderFlow = ORDER_FLOW,

@@ -18,8 +18,10 @@ __all__ = [
     "Disconnect",
     "HttpRefused",
     "InvalidCertificate",
+    "NoToken",
     "RetryPolicy",
     "Unreachable",
+    "is_about_the_address",
     "retry_policy",
 ]
 
@@ -30,6 +32,11 @@ class Closed:
 
     code: int
     reason: str = ""
+
+    @property
+    def has_close_frame(self) -> bool:
+        """Whether the relay closed the connection, so that it is at work."""
+        return self.code != CloseCode.ABNORMAL_CLOSURE
 
     def __str__(self) -> str:
         return f"closed with {self.code}" + (f": {self.reason}" if self.reason else "")
@@ -67,7 +74,17 @@ class InvalidCertificate:
         return f"invalid certificate: {self.reason}"
 
 
-Disconnect = Closed | HttpRefused | Unreachable | InvalidCertificate
+@dataclass(frozen=True, slots=True)
+class NoToken:
+    """There was no token to connect with, so the relay was not asked."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"could not get the token: {self.reason}"
+
+
+Disconnect = Closed | HttpRefused | Unreachable | InvalidCertificate | NoToken
 
 
 class RetryPolicy(Enum):
@@ -99,7 +116,7 @@ def retry_policy(disconnect: Disconnect) -> RetryPolicy:
     match disconnect:
         case InvalidCertificate():
             return RetryPolicy.NEVER
-        case Unreachable():
+        case Unreachable() | NoToken():
             return RetryPolicy.ALWAYS
         case HttpRefused(401):
             return RetryPolicy.ONCE
@@ -113,3 +130,18 @@ def retry_policy(disconnect: Disconnect) -> RetryPolicy:
             return RetryPolicy.NEVER if 4500 <= code <= 4999 else RetryPolicy.ALWAYS
         case _:
             assert_never(disconnect)
+
+
+def is_about_the_address(disconnect: Disconnect) -> bool:
+    """Return whether a refusal says nothing about this user, so that another address may answer otherwise.
+
+    So do a redirect, a path that is not found, and a certificate that is not trusted. An invalid request
+    or token, and a user who is not let in, are the same at each address.
+    """
+    match disconnect:
+        case InvalidCertificate():
+            return True
+        case HttpRefused(status):
+            return status not in (400, 401, 403) and retry_policy(disconnect) is RetryPolicy.NEVER
+        case _:
+            return False

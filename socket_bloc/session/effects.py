@@ -21,9 +21,10 @@ __all__ = ["Close", "Effect", "Notification", "Open", "ProtocolViolation", "Reco
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Open a connection, as attempt number `attempt`, with `since` and `epoch` in the query."""
+    """Open a connection to `uri`, as attempt number `attempt`, with `since` and `epoch` in the query."""
 
     attempt: int
+    uri: str
     since: int | None
     epoch: str | None
 

@@ -7,7 +7,7 @@ It does no I/O, reads no clock and uses no randomness: `now` is in seconds of an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
 from socket_bloc.errors import NoSocketError
@@ -23,9 +23,10 @@ from socket_bloc.frames import (
 )
 from socket_bloc.order_status import RejectionCode
 from socket_bloc.outbox import Outbox, Send
+from socket_bloc.session.addresses import Addresses
 from socket_bloc.session.cursor import FeedCursor, SeqCheck
 from socket_bloc.session.delivery import Delivery
-from socket_bloc.session.disconnect import Closed, Disconnect, HttpRefused, retry_policy
+from socket_bloc.session.disconnect import Closed, Disconnect, is_about_the_address, retry_policy
 from socket_bloc.session.effects import Close, Effect, Open, ProtocolViolation, Reconnecting, Transmit
 from socket_bloc.session.retry import Retries
 from socket_bloc.session.state import (
@@ -59,16 +60,23 @@ _MAX_VIOLATIONS: Final = 100
 
 
 class Session:
-    """The state of one user's connection, over all its attempts."""
+    """The state of one user's connection, over all its attempts, to the relay at any of `uris`."""
 
     def __init__(
-        self, user_id: str, outbox: Outbox, *, jitter: Callable[[], float], full_history: bool = False
+        self,
+        user_id: str,
+        outbox: Outbox,
+        *,
+        uris: Sequence[str],
+        jitter: Callable[[], float],
+        full_history: bool = False,
     ) -> None:
         self._user_id = user_id
         self._outbox = outbox
         self._delivery = Delivery(outbox, jitter)
         self._cursor = FeedCursor(full_history=full_history)
         self._retries = Retries(jitter)
+        self._addresses = Addresses(uris)
         self._state: SessionState = Offline()
         self._attempt = 0
         self._violations: set[str] = set()
@@ -109,6 +117,7 @@ class Session:
         """Open a connection, and keep it open until `disconnect`."""
         if not self.has_socket:
             self._retries.reset()
+            self._addresses.start_again()
         if not self._is_linked:
             self._open()
         return self._flush_effects()
@@ -162,13 +171,12 @@ class Session:
         """The connection of an attempt has ended, or could not be opened."""
         if self._is_current(attempt):
             self._requeue()
-            reason = str(disconnect)
+            reason = self._addresses.described(str(disconnect))
             if isinstance(disconnect, Closed) and disconnect.code == CloseCode.NORMAL:
                 self._state = Offline()
                 self._effects.append(SocketDisconnectState())
-            elif self._retries.allow(retry_policy(disconnect)):
-                retry_after = disconnect.retry_after if isinstance(disconnect, HttpRefused) else 0.0
-                self._back_off(reason, now, at_least=retry_after)
+            elif self._may_retry(disconnect, now):
+                self._back_off(reason, now)
             else:
                 self._state = Refused(reason)
                 self._effects.append(SocketRefusedState(reason))
@@ -180,9 +188,9 @@ class Session:
             case BackingOff(until) if until <= now:
                 self._open()
             case Connecting(answer_by=float(at)) | Synchronising(answer_by=at) if at <= now:
-                self._reconnect("the relay is silent", now)
+                self._reconnect("the relay is silent", now, elsewhere=True)
             case Live() if self._delivery.is_overdue(now):
-                self._reconnect("the relay does not answer", now)
+                self._reconnect("the relay does not answer", now, elsewhere=True)
             case Live(since=since):
                 if since + STABLE_AFTER <= now:
                     self._retries.reset_backoff()
@@ -198,6 +206,7 @@ class Session:
         if not self._cursor.welcomed(frame):
             self._reconnect("requesting the history from its start", now)
             return
+        self._addresses.welcomed()
         self._effects.append(SocketConnectState(frame.resumed, frame.epoch))
         self._state = Synchronising(self._attempt, frame.head, now)
         self._synchronise(now)
@@ -271,8 +280,11 @@ class Session:
 
     def _open(self) -> None:
         self._attempt += 1
+        self._addresses.opening()
         self._state = Connecting(self._attempt)
-        self._effects.append(Open(self._attempt, self._cursor.seq, self._cursor.epoch))
+        self._effects.append(
+            Open(self._attempt, self._addresses.current, self._cursor.seq, self._cursor.epoch)
+        )
 
     def _close(self, code: int, reason: str) -> None:
         self._requeue()
@@ -284,13 +296,21 @@ class Session:
         for send in self._delivery.connection_lost():
             self._effects.append(SocketDataQueuedState(send.order_status, send.message_id))
 
-    def _reconnect(self, reason: str, now: float) -> None:
+    def _reconnect(self, reason: str, now: float, *, elsewhere: bool = False) -> None:
         self._retries.reset_disconnects()
         self._close(CloseCode.NORMAL, reason)
-        self._back_off(reason, now)
+        described = self._addresses.described(reason)
+        if elsewhere:
+            self._addresses.move_on(now)
+        self._back_off(described, now)
 
-    def _back_off(self, reason: str, now: float, *, at_least: float = 0.0) -> None:
-        delay = at_least + self._retries.next_delay()
+    def _may_retry(self, disconnect: Disconnect, now: float) -> bool:
+        is_allowed = self._retries.allow(retry_policy(disconnect))
+        is_usable = self._addresses.lost(disconnect, now, was_welcomed=self.is_connected)
+        return is_usable if is_about_the_address(disconnect) else is_allowed
+
+    def _back_off(self, reason: str, now: float) -> None:
+        delay = self._addresses.held_back(now) + self._retries.next_delay()
         self._state = BackingOff(now + delay)
         self._effects.append(Reconnecting(self._retries.tries, delay, reason))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 import pytest
@@ -20,7 +20,7 @@ from socket_bloc.states import (
     SocketDisconnectState,
     SocketRefusedState,
 )
-from tests.socket_bloc.simulation import CLIENT, SERVICEMAN
+from tests.socket_bloc.simulation import CLIENT, SERVICEMAN, URI
 
 AT = "2026-11-22T10:01:12.345678Z"
 CUT = Closed(1006, "no close frame received")
@@ -59,7 +59,7 @@ def rejected(message_id: str | None, code: str = "illegalTransition", current: i
 def describe(effect: Effect) -> str:
     """Describe an effect in the words of the table."""
     match effect:
-        case Open(_, since, epoch):
+        case Open(_, _, since, epoch):
             start = "" if since is None else f" from {since}"
             return f"open{start}" + ("" if epoch is None else f" of {epoch}")
         case Transmit(text):
@@ -92,11 +92,19 @@ class Driver:
     Each method returns the session's effects in words; `effects` has the last ones.
     """
 
-    def __init__(self, *unsettled: Send, jitter: float = 1.0, full_history: bool = False) -> None:
+    def __init__(
+        self,
+        *unsettled: Send,
+        uris: Sequence[str] = (URI,),
+        jitter: float = 1.0,
+        full_history: bool = False,
+    ) -> None:
         self.outbox = MemoryOutbox()
         for send in unsettled:
             self.outbox.add(send)
-        self.session = Session(CLIENT, self.outbox, jitter=lambda: jitter, full_history=full_history)
+        self.session = Session(
+            CLIENT, self.outbox, uris=uris, jitter=lambda: jitter, full_history=full_history
+        )
         self.now = 1000.0
         self.attempt = 0
         self.effects: list[Effect] = []

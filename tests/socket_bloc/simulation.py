@@ -25,6 +25,7 @@ from socket_bloc.states import SocketConnectState, SocketDataRejectedState, Sock
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 CLIENT = "c-17"
 SERVICEMAN = "s-4"
+URI = "ws://relay/order"
 
 
 @dataclass
@@ -120,7 +121,9 @@ class Client:
     epoch: str = ""
 
     def __post_init__(self) -> None:
-        self.session = Session(CLIENT, self.outbox, jitter=self.jitter, full_history=self.full_history)
+        self.session = Session(
+            CLIENT, self.outbox, uris=[URI], jitter=self.jitter, full_history=self.full_history
+        )
 
 
 class Network:

@@ -1,17 +1,24 @@
-"""The URI of a relay, the token, and what each exception of a connection means."""
+"""The URIs of a relay, and what each exception of a connection means."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidMessage, InvalidStatus
+from websockets.exceptions import (
+    ConnectionClosedError,
+    ConnectionClosedOK,
+    InvalidMessage,
+    InvalidProxy,
+    InvalidStatus,
+)
 from websockets.frames import Close
 from websockets.http11 import Response
 
-from socket_bloc.link import Token, ask_token, check_uri, classify
+from socket_bloc.link import check_uri, check_uris, classify
 from socket_bloc.session.disconnect import Closed, Disconnect, HttpRefused, Unreachable
 
 # The URI
@@ -54,48 +61,43 @@ def test_the_error_of_an_invalid_uri_does_not_quote_its_password() -> None:
     assert "password" not in str(caught.value)
 
 
-# The token
+# Several URIs
 
 
-async def fetch_token() -> str:
-    return "abc.def"
+def test_one_uri_or_several_are_returned_in_their_order() -> None:
+    uris = ["wss://b.example/order", "ws://a.example/order", "wss://a.example/order"]
+    assert check_uris(uris) == tuple(uris)
+    assert check_uris("ws://a.example/order") == ("ws://a.example/order",)
 
 
 @pytest.mark.parametrize(
-    "token", ["abc.def", lambda: "abc.def", fetch_token], ids=["string", "function", "async"]
+    ("uris", "message"),
+    [
+        ([], "uri: the list is empty; it must have at least one address"),
+        (
+            ["ws://a/order", "http://b/order"],
+            "uri: address 2 of 2 ('http://b/order'): it must be like ws://host:port/order or wss://host/order",
+        ),
+        (
+            ["ws://a/order", "wss://b/order", "ws://A:80/order"],
+            "uri: address 3 of 3 ('ws://A:80/order'): it is the same as address 1; remove one of them",
+        ),
+        ([5], "uri: address 1 of 1: it must be like ws://host:port/order or wss://host/order"),
+    ],
 )
-async def test_a_token_is_a_string_or_comes_from_a_function(token: Token) -> None:
-    assert await ask_token(token) == "abc.def"
+def test_an_invalid_list_of_uris_is_an_error_that_names_the_one(uris: Any, message: str) -> None:
+    with pytest.raises(ValueError, match="uri") as caught:
+        check_uris(uris)
+    assert str(caught.value) == message
 
 
-async def test_the_token_is_optional() -> None:
-    assert await ask_token(None) is None
-
-
-async def test_a_token_function_is_called_each_time() -> None:
-    tokens = iter(["first", "second"])
-    assert [await ask_token(lambda: next(tokens)) for _ in range(2)] == ["first", "second"]
-
-
-@pytest.mark.parametrize("token", ["a b", "a\r\nX-Evil: b", "a\n", "a\0", "caf\xe9", "\u2028", " a"])
-async def test_a_token_that_would_break_a_header_is_an_error_that_does_not_quote_it(token: str) -> None:
-    for source in (token, lambda: token):
-        with pytest.raises(ValueError, match=r"^token: it must be printable ASCII text without spaces$"):
-            await ask_token(source)
-
-
-@pytest.mark.parametrize("token", [b"abc", 5])
-async def test_a_token_must_be_a_string(token: object) -> None:
-    with pytest.raises(ValueError, match=r"^token: "):
-        await ask_token(lambda: token)  # type: ignore[arg-type, return-value]
-
-
-async def test_an_exception_of_the_token_function_is_raised() -> None:
-    async def fails() -> str:
-        raise LookupError("no keys")
-
-    with pytest.raises(LookupError, match="no keys"):
-        await ask_token(fails)
+@pytest.mark.parametrize(
+    "uri", ["ws://user:secret@a/order", "ws://a/order?token=secret", "http://x:secret@a"]
+)
+def test_the_error_of_a_list_quotes_no_uri_that_may_contain_a_secret(uri: str) -> None:
+    with pytest.raises(ValueError, match=r"^uri: address 2 of 2: it must ") as caught:
+        check_uris(["ws://a/order", uri])
+    assert "secret" not in str(caught.value)
 
 
 # What an exception means
@@ -123,11 +125,28 @@ def refusal(status: int, body: bytes = b"", phrase: str = "", **headers: str) ->
         (InvalidMessage("did not receive a valid HTTP response"),
          Unreachable("did not receive a valid HTTP response")),
         (EOFError(), Unreachable("EOFError")),
+        (InvalidProxy("http://user:password@proxy:x", "port is invalid"),
+         Unreachable("the proxy in the environment is invalid; check HTTP_PROXY and HTTPS_PROXY")),
         (OSError("a\r\nb"), Unreachable("a  b")),
     ],
 )  # fmt: skip
 def test_each_exception_is_classified(error: Exception, disconnect: Disconnect) -> None:
     assert classify(error) == disconnect
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionClosedError(Close(4001, "the token abc.def has expired"), None),
+        refusal(401, b"x" * 195 + b"abc.def"),
+        refusal(401, b"", phrase="No abc.def"),
+        OSError("abc.def"),
+    ],
+)
+def test_a_relay_that_repeats_the_token_does_not_get_it_into_a_reason(error: Exception) -> None:
+    assert "abc" in str(classify(error))
+    assert "abc" not in str(classify(error, "abc.def"))
+    assert "[tok" in str(classify(error, "abc.def"))
 
 
 def retry_after(value: str) -> float:
@@ -151,7 +170,7 @@ def test_retry_after_may_be_a_date() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["9" * 20, "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"], ids=["20 nines", "400 nines", "date"]
+    "value", ["3601", "9" * 20, "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"], ids=lambda value: value[:12]
 )
-def test_a_retry_after_beyond_what_datetime_can_hold_is_capped(value: str) -> None:
-    assert datetime.now(UTC) + timedelta(seconds=retry_after(value) + 30) > datetime.now(UTC)
+def test_a_retry_after_of_more_than_an_hour_is_an_hour(value: str) -> None:
+    assert retry_after(value) == 3600

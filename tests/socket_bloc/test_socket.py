@@ -1,4 +1,4 @@
-"""The socket against a relay that misbehaves: refusals, tokens, invalid frames, close codes, silence."""
+"""The socket against a relay that misbehaves: refusals, invalid frames, close codes, silence."""
 
 from __future__ import annotations
 
@@ -100,43 +100,6 @@ async def test_the_next_attempt_is_not_before_the_retry_after_of_a_full_relay(
     assert (
         state.next_attempt_at - type(state.next_attempt_at).now(state.next_attempt_at.tzinfo)
     ).seconds >= 99
-
-
-async def test_after_a_401_one_more_token_is_tried(
-    relay: FakeRelay, make_client: Callable[..., SocketBloc]
-) -> None:
-    relay.refusals += [HttpRefused(401, "expired"), HttpRefused(401, "expired")]
-    tokens = iter(["old", "new", "never"])
-
-    async def token() -> str:
-        return next(tokens)
-
-    client = make_client(token=token)
-    recorder = StateRecorder(client)
-    client.add(SocketConnectEvent())
-    await recorder.until(SocketRefusedState)
-    assert [request.headers["Authorization"] for request in relay.requests] == ["Bearer old", "Bearer new"]
-    assert next(tokens) == "never"
-
-
-async def test_a_token_function_that_fails_is_reported_and_called_again(
-    make_client: Callable[..., SocketBloc],
-) -> None:
-    errors: list[Exception] = []
-    answers: list[str | Exception] = [ZeroDivisionError("no key"), "good"]
-
-    def token() -> str:
-        match answers.pop(0):
-            case Exception() as error:
-                raise error
-            case answer:
-                return answer
-
-    client = make_client(token=token)
-    client.on_error = errors.append
-    recorder = await connected(client)
-    assert [str(error) for error in errors] == ["no key"]
-    assert recorder.of(SocketReconnectingState)[0].reason == "could not get the token: ZeroDivisionError"
 
 
 async def test_an_invalid_frame_is_logged_once_and_skipped(
@@ -246,18 +209,6 @@ async def test_a_close_that_waits_for_a_full_buffer_is_cut_short(
     async with asyncio.timeout(TIMEOUT):
         await socket.aclose()
     assert channel.transport.is_closing()
-
-
-async def test_neither_the_token_nor_a_message_is_logged(
-    relay: FakeRelay, make_client: Callable[..., SocketBloc], caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.DEBUG):
-        client = make_client(token="top-secret-token")
-        await connected(client)
-        client.send_order_status(PLACED.model_copy(update={"message": "private words"}))
-        await client.close()
-    assert "top-secret-token" not in caplog.text
-    assert "private words" not in caplog.text
 
 
 async def test_the_socket_of_the_diagram_works_without_the_bloc(relay: FakeRelay) -> None:

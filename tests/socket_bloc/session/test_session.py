@@ -39,7 +39,7 @@ from tests.socket_bloc.driver import (
     with_a_socket,
     without_a_socket,
 )
-from tests.socket_bloc.simulation import CLIENT, SERVICEMAN, cancelled, placed
+from tests.socket_bloc.simulation import CLIENT, SERVICEMAN, URI, cancelled, placed
 
 # The rows of the table
 
@@ -48,7 +48,8 @@ def test_offline_connect() -> None:
     driver = offline()
     assert driver.connect() == ["open"]
     assert driver.session.state == Connecting(1)
-    assert Session(CLIENT, MemoryOutbox(), jitter=float).connect() == [Open(1, since=None, epoch=None)]
+    session = Session(CLIENT, MemoryOutbox(), uris=[URI], jitter=float)
+    assert session.connect() == [Open(1, URI, since=None, epoch=None)]
 
 
 def test_connecting_opened() -> None:
