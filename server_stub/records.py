@@ -20,8 +20,9 @@ class User(NamedTuple):
     role: ClientType
 
     def __str__(self) -> str:
-        # `repr` escapes invisible characters and line breaks.
-        return f"{self.role} {self.user_id!r}"
+        # For logs: `repr` escapes invisible characters and line breaks, and anybody may choose a long id.
+        user_id = self.user_id
+        return f"{self.role} {user_id if len(user_id) <= 40 else user_id[:39] + '…'!r}"
 
 
 class Submission(NamedTuple):

@@ -34,3 +34,4 @@ def test_a_query_without_a_valid_user_is_rejected(query: dict[str, str], reason:
 
 def test_a_user_is_shown_with_deceptive_characters_escaped() -> None:
     assert str(User("a\u202eb", ClientType.CLIENT)) == r"client 'a\u202eb'"
+    assert str(User(128 * "x", ClientType.CLIENT)) == f"client '{39 * 'x'}…'"
