@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import NoReturn
 
+from pydantic import SecretBytes
+
 from server_stub.settings import Settings
 
 __all__ = ["main"]
@@ -31,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with open(receiving, "rb") as pipe:
         settings = pipe.read()
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return run(Settings.model_validate_json(settings)) if settings else status
+    return run(_with_secret(Settings.model_validate_json(settings))) if settings else status
 
 
 def _send_settings(argv: Sequence[str], sending: int) -> NoReturn:
@@ -44,6 +46,12 @@ def _send_settings(argv: Sequence[str], sending: int) -> NoReturn:
     with open(sending, "wb") as pipe:
         pipe.write(settings.model_dump_json().encode())
     os._exit(0)
+
+
+def _with_secret(settings: Settings) -> Settings:
+    """Add the secret of the environment, which is in no option, no file and no pipe."""
+    secret = os.environb.get(b"RELAY_JWT_SECRET")
+    return settings if secret is None else settings.model_copy(update={"jwt_secret": SecretBytes(secret)})
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Final
 
@@ -20,11 +21,15 @@ relay = new_app(
 relay.usage = "Usage: socket-bloc relay [OPTIONS], or python -m server_stub [OPTIONS]"
 
 _DEFAULTS: Final = Settings()
+_NOT_A_SECRET: Final = re.compile(r"^(?!jwt_secret$)")
+"""The fields that are options."""
 
 
 @relay.default
 def _settings(
-    *, settings: Annotated[Settings, Parameter(name="*")] = _DEFAULTS, config: ConfigFile = None
+    *,
+    settings: Annotated[Settings, Parameter(name="*", parse=_NOT_A_SECRET)] = _DEFAULTS,
+    config: ConfigFile = None,
 ) -> Settings:
     return settings
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncGenerator, Callable
 from enum import Enum, auto
 from http import HTTPStatus
@@ -19,6 +20,7 @@ from typing import Final
 from websockets.http11 import Request, Response
 
 from server_stub.handshake.admission import admit
+from server_stub.handshake.tokens import TokenVerifier
 from server_stub.ledger.backends import open_store
 from server_stub.ledger.store import LedgerError
 from server_stub.metrics import Metrics
@@ -71,6 +73,7 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._origins = frozenset(settings.allowed_origins)
         self._capacity = capacity(settings.max_connections)
+        self._tokens = _verifier(settings)
         self._socket = bind(settings.host, settings.port, insecure=settings.insecure)
         try:
             store = open_store(settings.database)
@@ -169,7 +172,13 @@ class Server:
             closed = "the relay shuts down"
         elif self._relay.session_count >= self._capacity.websockets:
             closed = "connection limit reached"
-        admission = admit(request, connection.handshake, closed=closed, allowed_origins=self._origins)
+        admission = admit(
+            request,
+            connection.handshake,
+            closed=closed,
+            allowed_origins=self._origins,
+            tokens=self._tokens,
+        )
         try:
             session = self._relay.session(connection, admission)
         except LedgerError as error:
@@ -210,6 +219,28 @@ class Server:
                 while not condition():
                     self._connection_closed.clear()
                     await self._connection_closed.wait()
+
+
+def _verifier(settings: Settings) -> TokenVerifier | None:
+    """Return what verifies tokens, if there is a key. Raises `StartError`."""
+    if not settings.has_key:
+        return None
+    try:
+        from server_stub.handshake.keys import InvalidKeyError, load_keys
+    except ImportError:
+        raise StartError("tokens need PyJWT; run: pip install 'socket-bloc[server]'") from None
+    secret = settings.jwt_secret
+    try:
+        keys = load_keys(
+            settings.jwt_secret_file,
+            settings.jwt_public_key_file,
+            None if secret is None else secret.get_secret_value(),
+        )
+    except InvalidKeyError as error:
+        raise StartError(str(error)) from None
+    for key in keys:
+        _log.info("users need a token, signed by %s: %s", key.algorithm, key.source)
+    return TokenVerifier(keys, time.time, settings.jwt_audience)
 
 
 def _load_exposition() -> Callable[[Metrics], Response]:

@@ -1,14 +1,16 @@
 """The settings of the relay: the name, default, meaning and valid values of each.
 
 A field of `Settings` is also an option of the command line, an environment variable, and a key of a settings
-file: `rate_limit`, `--rate-limit`, `RELAY_RATE_LIMIT`. `command` reads all three.
+file: `rate_limit`, `--rate-limit`, `RELAY_RATE_LIMIT`. `command` reads all three. Only `jwt_secret` is no
+option, which a process list would show, and no key of a file: `__main__` takes it from `RELAY_JWT_SECRET`.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretBytes
 
 from server_stub.ledger.backends import check_url
 
@@ -16,7 +18,7 @@ __all__ = ["Settings"]
 
 
 def _one(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
+    return (value,) if isinstance(value, (str, Path)) else value
 
 
 def _split(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -26,6 +28,10 @@ def _split(values: tuple[str, ...]) -> tuple[str, ...]:
 def _database(value: str) -> str:
     check_url(value)
     return value
+
+
+_Files = Annotated[tuple[Path, ...], BeforeValidator(_one)]
+"""Several are for the rotation of a key: each is accepted."""
 
 
 class Settings(BaseModel):
@@ -55,7 +61,26 @@ class Settings(BaseModel):
     allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_one), AfterValidator(_split)] = Field(
         default=(), description="allowed origins of web pages, separated by commas"
     )
+    jwt_secret_file: _Files = Field(
+        default=(),
+        description="file with a secret of at least 32 bytes, for tokens signed by HS256; "
+        "RELAY_JWT_SECRET is the secret itself",
+    )
+    jwt_public_key_file: _Files = Field(
+        default=(), description="PEM file with a public key, for tokens signed by RS256, ES256 or EdDSA"
+    )
+    jwt_audience: str | None = Field(
+        default=None, description="the aud of tokens; without it, a token that has one is refused"
+    )
+    jwt_secret: SecretBytes | None = Field(
+        default=None, exclude=True, description="a secret itself, as an alternative to a file"
+    )
     insecure: bool = Field(
         default=False,
         description="listen on an address that is not loopback; any client could impersonate any user",
     )
+
+    @property
+    def has_key(self) -> bool:
+        """Whether there is a key, so that each connection needs a token."""
+        return bool(self.jwt_secret_file or self.jwt_public_key_file) or self.jwt_secret is not None

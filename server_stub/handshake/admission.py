@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 from websockets.http11 import Request, Response
 
 from server_stub.handshake.identity import IdentityError, identify
+from server_stub.handshake.tokens import TokenError, TokenVerifier
 from server_stub.records import User
 from server_stub.wire.http import HttpError, unavailable
 from socket_bloc.frames import SUBPROTOCOL
@@ -27,11 +28,15 @@ _MAX_PARAMETERS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """An accepted handshake: the user, what they have of their feed, and the 101 response."""
+    """An accepted handshake: the user, what they have of their feed, and the 101 response.
+
+    `expires` is the `exp` of their token, in seconds since 1970; None if no token was needed.
+    """
 
     user: User
     since: int | None
     epoch: str | None
+    expires: float | None
     response: Response
 
 
@@ -41,11 +46,12 @@ def admit(
     *,
     closed: str | None,
     allowed_origins: frozenset[str],
+    tokens: TokenVerifier | None,
 ) -> Admission:
     """Check a WebSocket handshake for `PATH`. Raises `HttpError`.
 
     `handshake` is the check of the WebSocket protocol itself; `closed` is the reason if the relay accepts
-    no connection now.
+    no connection now; without `tokens`, none is needed.
     """
     response = handshake(request)
     if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
@@ -65,7 +71,8 @@ def admit(
         raise HttpError(HTTPStatus.BAD_REQUEST, "since must have 1 to 19 ASCII digits")
     if "Sec-WebSocket-Protocol" in request.headers and "Sec-WebSocket-Protocol" not in response.headers:
         raise HttpError(HTTPStatus.BAD_REQUEST, f"unsupported subprotocol; offer {SUBPROTOCOL}")
-    return Admission(user, None if since is None else int(since), query.get("epoch"), response)
+    expires = None if tokens is None else _authenticate(request, user, tokens)
+    return Admission(user, None if since is None else int(since), query.get("epoch"), expires, response)
 
 
 def _check_origin(request: Request, allowed_origins: frozenset[str]) -> None:
@@ -89,3 +96,18 @@ def _query(request: Request) -> dict[str, str]:
         reason = "tokens are not accepted in the query string; use the Authorization header"
         raise HttpError(HTTPStatus.BAD_REQUEST, reason)
     return query
+
+
+def _authenticate(request: Request, user: User, tokens: TokenVerifier) -> float:
+    """Return when the token of `user` expires."""
+    try:
+        token = tokens.verify(request.headers.get_all("Authorization"))
+    except TokenError as error:
+        raise HttpError(HTTPStatus.UNAUTHORIZED, str(error), {"WWW-Authenticate": "Bearer"}) from None
+    if token.sub != user.user_id:
+        raise HttpError(HTTPStatus.FORBIDDEN, "the token is of another user; its sub must be the userId")
+    if token.type != user.role:
+        raise HttpError(
+            HTTPStatus.FORBIDDEN, "the token is for another role; its type must be that of the query"
+        )
+    return token.exp

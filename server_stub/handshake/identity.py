@@ -1,8 +1,4 @@
-"""Which user a connection is.
-
-There is no authentication yet: the relay trusts the query, and so listens on loopback only, see
-`wire.listening`.
-"""
+"""Which user a connection claims to be. Whether it is that user is shown by its token, see `tokens`."""
 
 from __future__ import annotations
 

@@ -68,6 +68,9 @@ _ORIGINS = ("https://a.example", "https://b.example")
         ("rate_burst", "7", "7", 7),
         ("max_connections", "3", "3", 3),
         ("allowed_origins", ", ".join(_ORIGINS), str(list(_ORIGINS)), _ORIGINS),
+        ("jwt_secret_file", "/a secret", '"/a secret"', (Path("/a secret"),)),
+        ("jwt_public_key_file", "key.pem", '["key.pem"]', (Path("key.pem"),)),
+        ("jwt_audience", "relay", '"relay"', "relay"),
     ],
 )
 def test_the_command_line_wins_over_the_environment_over_the_file(
@@ -96,6 +99,20 @@ def test_origins_may_also_be_given_by_one_option_each() -> None:
     assert read_settings(["--allowed-origins", "https://a", "--allowed-origins", "https://b"]) == Settings(
         allowed_origins=("https://a", "https://b")
     )
+
+
+def test_two_keys_are_two_options_or_separated_by_a_colon(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = Settings(jwt_secret_file=(Path("/new"), Path("/old")))
+    assert read_settings(["--jwt-secret-file", "/new", "--jwt-secret-file", "/old"]) == both
+    monkeypatch.setenv("RELAY_JWT_SECRET_FILE", "/new:/old")
+    assert read_settings([]) == both
+
+
+def test_a_secret_itself_is_no_option_and_no_key_of_a_file(file: Path, refused: Refused) -> None:
+    for argv in (["--jwt-secret", "hunter2"], ["--jwt-secret=hunter2"]):
+        assert refused(*argv) == "Unknown option: --jwt-secret. Did you mean --jwt-secret-file?"
+    file.write_text('jwt_secret = "hunter2"')
+    assert refused("--config", str(file)) == f"{file}: unknown key jwt_secret"
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", True), ("true", True), ("0", False), ("no", False)])
@@ -182,9 +199,12 @@ def test_help_names_every_option_with_its_variable_and_its_default(
     assert read_settings(["--help"]) == 0
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for name, field in Settings.model_fields.items():
+        if name == "jwt_secret":
+            assert "RELAY_JWT_SECRET is the secret itself" in text
+            continue
         assert f"--{name.replace('_', '-')} " in text
         assert f"[env var: RELAY_{name.upper()}]" in text
-        if field.default not in ((), False):
+        if field.default not in ((), False, None):
             assert f"[default: {field.default}]" in text
 
 

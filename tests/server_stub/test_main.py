@@ -8,11 +8,13 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidMessage
+from websockets.exceptions import InvalidMessage, InvalidStatus
 
+from tests.server_stub.handshake.signing import SECRET, token
 from tests.server_stub.support import CLIENT, SERVICEMAN, Peer, handshake_request, send_frame
 
 _MODULE = ("-m", "server_stub")
@@ -45,9 +47,13 @@ class Running:
         self.uri = uri
 
     @asynccontextmanager
-    async def joined(self, user_id: str = "c-1", query: str = "") -> AsyncIterator[Peer]:
+    async def joined(
+        self, user_id: str = "c-1", query: str = "", *, bearer: str | None = None
+    ) -> AsyncIterator[Peer]:
         role = CLIENT.role if user_id.startswith("c") else SERVICEMAN.role
-        async with connect(f"{self.uri}?userId={user_id}&type={role}{query}", proxy=None) as connection:
+        uri = f"{self.uri}?userId={user_id}&type={role}{query}"
+        headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
+        async with connect(uri, additional_headers=headers, proxy=None) as connection:
             peer = Peer(connection)
             peer.welcome = await peer.receive()
             yield peer
@@ -71,8 +77,10 @@ class Running:
 
 
 @asynccontextmanager
-async def _running(*arguments: str, command: tuple[str, ...] = _MODULE) -> AsyncIterator[Running]:
-    process = await _start("--port", "0", *arguments, command=command)
+async def _running(
+    *arguments: str, command: tuple[str, ...] = _MODULE, **environ: str
+) -> AsyncIterator[Running]:
+    process = await _start("--port", "0", *arguments, command=command, **environ)
     try:
         assert process.stdout
         line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
@@ -174,6 +182,9 @@ async def test_without_free_files_open_connections_stay_and_the_log_stays_short(
         (["--database", "mysql://x"], 2, "--database (RELAY_DATABASE)"),
         (["--host", "0.0.0.0"], 1, "--insecure"),
         (["--database", "sqlite:////no/such/directory/orders.db"], 1, "there is no such directory"),
+        (["--jwt-secret-file", "/no/such/file"], 1, "--jwt-secret-file (RELAY_JWT_SECRET_FILE)"),
+        (["--jwt-public-key-file", "/dev/null"], 1, "not a valid public key"),
+        (["--jwt-secret", "hunter2"], 2, "--jwt-secret-file"),
     ],
 )
 async def test_an_invalid_setting_is_rejected_in_one_line(
@@ -183,6 +194,38 @@ async def test_an_invalid_setting_is_rejected_in_one_line(
     assert (code, output) == (status, "")
     assert errors.count("\n") == 1
     assert named in errors
+    assert "hunter2" not in errors
+
+
+@pytest.mark.parametrize("secret", ["", "hunter2"])
+async def test_a_secret_that_is_too_short_or_empty_is_rejected_and_not_shown(secret: str) -> None:
+    code, output, errors = await _run(RELAY_JWT_SECRET=secret)
+    assert (code, output, errors.count("\n")) == (1, "", 1)
+    assert errors.startswith("the relay cannot start: RELAY_JWT_SECRET: a secret needs at least 32 bytes")
+    assert "hunter2" not in errors
+
+
+def _metrics_and_command_line(relay: Running) -> str:
+    with urlopen(relay.uri.replace("ws:", "http:").replace("/order", "/metrics")) as response:
+        metrics = response.read().decode()
+    return metrics + Path(f"/proc/{relay.process.pid}/cmdline").read_text(encoding="utf-8")
+
+
+async def test_a_secret_of_the_environment_verifies_tokens_and_is_shown_nowhere(database: str) -> None:
+    secret, bearer = SECRET.decode(), token()
+    async with _running(database, RELAY_JWT_SECRET=secret) as relay:
+        async with relay.joined(bearer=bearer) as client:
+            assert client.welcome["userId"] == "c-1"
+        with pytest.raises(InvalidStatus, match="401"):
+            async with relay.joined():
+                pass
+        shown = _metrics_and_command_line(relay)
+        status, output, errors = await relay.end(signal.SIGTERM)
+        assert status == 0
+    assert "Traceback" not in errors
+    for text in (shown, output, errors):
+        assert secret not in text
+        assert not any(part in text for part in bearer.split("."))
 
 
 async def test_a_setting_of_the_environment_is_used(tmp_path: Path) -> None:

@@ -6,11 +6,16 @@ import pytest
 from websockets.http11 import Request
 
 from server_stub.handshake.admission import Admission, admit
+from server_stub.handshake.keys import load_keys
+from server_stub.handshake.tokens import TokenVerifier
 from server_stub.records import User
 from server_stub.wire.http import HttpError
 from server_stub.wire.protocol import RelayProtocol, RequestReader
 from socket_bloc.order_status import ClientType
+from tests.server_stub.handshake.signing import OTHER_SECRET, SECRET, token
 from tests.server_stub.support import handshake_request
+
+TOKENS = TokenVerifier(load_keys((), (), SECRET), lambda: 1_800_000_000.0)
 
 
 def _admit(
@@ -18,12 +23,13 @@ def _admit(
     *,
     closed: str | None = None,
     origins: frozenset[str] = frozenset(),
+    tokens: TokenVerifier | None = None,
     **headers: Any,
 ) -> Admission:
     protocol = RelayProtocol()
     request = RequestReader(protocol).read(handshake_request(f"/order?{query}", **headers))
     assert isinstance(request, Request)
-    return admit(request, protocol.accept, closed=closed, allowed_origins=origins)
+    return admit(request, protocol.accept, closed=closed, allowed_origins=origins, tokens=tokens)
 
 
 def _refusal(*args: Any, **kwargs: Any) -> HttpError:
@@ -130,3 +136,64 @@ def test_two_origins_are_an_invalid_handshake() -> None:
 def test_another_subprotocol_is_rejected_after_the_query() -> None:
     assert "userId" in _refusal("type=client", Sec_WebSocket_Protocol="chat").reason
     assert "order-status.v1" in _refusal(Sec_WebSocket_Protocol="chat, order-status.v2").reason
+
+
+# With a key.
+
+
+def test_a_user_with_a_token_is_admitted_until_it_expires() -> None:
+    bearer = f"Bearer {token(exp=1_800_000_060)}"
+    assert _admit(tokens=TOKENS, Authorization=bearer).expires == 1_800_000_060
+
+
+def test_without_a_key_a_token_is_not_looked_at() -> None:
+    assert _admit(Authorization="Bearer rubbish").expires is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer rubbish"},
+        {"Authorization": f"Bearer {token(OTHER_SECRET)}"},
+        {"Authorization": f"Bearer {token(exp=1_799_999_999)}"},
+        {"Authorization": f"Bearer {token()}\r\nAuthorization: Bearer {token()}"},
+    ],
+)
+def test_a_user_without_a_valid_token_is_401_and_told_what_to_send(headers: dict[str, str]) -> None:
+    refusal = _refusal(tokens=TOKENS, **headers)
+    assert refusal.status == 401
+    assert refusal.headers == {"WWW-Authenticate": "Bearer"}
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [
+        ({"sub": "c-2"}, "another user"),
+        ({"sub": ""}, "another user"),
+        ({"sub": "c-1 "}, "another user"),
+        ({"sub": "C-1"}, "another user"),
+        ({"type": "serviceman"}, "another role"),
+        ({"type": "Client"}, "another role"),
+        ({"type": None}, "another role"),
+        ({"type": 1}, "another role"),
+        ({"type": ["client"]}, "another role"),
+    ],
+)
+def test_a_valid_token_of_somebody_else_is_403(claims: dict[str, Any], reason: str) -> None:
+    refusal = _refusal(tokens=TOKENS, Authorization=f"Bearer {token(**claims)}")
+    assert (refusal.status, refusal.headers) == (403, {})
+    assert reason in refusal.reason
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        ("userId=c-1&type=boss", {}),
+        ("userId=c-1&type=client&since=x", {}),
+        ("userId=c-1&type=client", {"Sec_WebSocket_Protocol": "chat"}),
+    ],
+)
+def test_the_token_is_checked_last(query: str, headers: dict[str, str]) -> None:
+    assert _refusal(query, tokens=TOKENS, **headers).status == 400
+    assert _refusal(query, tokens=TOKENS, closed="the relay shuts down", **headers).status == 503
