@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         InvalidOrderStatusError,
         NoSocketError,
         OrderRejected,
+        OutboxError,
+        OutboxFullError,
         ProtocolError,
         SocketBlocError,
     )
@@ -82,6 +84,8 @@ __all__ = [
     "Orders",
     "OrdersCubit",
     "Outbox",
+    "OutboxError",
+    "OutboxFullError",
     "ProtocolError",
     "RejectionCode",
     "Send",

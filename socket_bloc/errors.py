@@ -9,6 +9,8 @@ __all__ = [
     "InvalidOrderStatusError",
     "NoSocketError",
     "OrderRejected",
+    "OutboxError",
+    "OutboxFullError",
     "ProtocolError",
     "SocketBlocError",
 ]
@@ -41,6 +43,14 @@ class ConnectionRefused(SocketBlocError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class OutboxError(SocketBlocError):
+    """The outbox cannot be used, or cannot store a status, which then was not sent."""
+
+
+class OutboxFullError(OutboxError):
+    """The outbox has as many unsettled statuses as it may have. This one was not added, and not sent."""
 
 
 class ProtocolError(SocketBlocError):

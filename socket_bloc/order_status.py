@@ -23,6 +23,7 @@ __all__ = [
     "RejectionCode",
     "StatusCode",
     "WireModel",
+    "check_message_id",
     "check_user_id",
 ]
 
@@ -41,6 +42,12 @@ def check_user_id(user_id: str) -> None:
         raise ValueError(f"it must have 1 to {_MAX_ID} characters")
     if any(unicodedata.category(character) == "Cc" for character in user_id):
         raise ValueError("it must have no control characters")
+
+
+def check_message_id(message_id: str) -> None:
+    """Raise `ValueError`, with the reason, if this is not a valid message id."""
+    if not 1 <= len(message_id) <= MAX_MESSAGE_ID or "\0" in message_id:
+        raise ValueError(f"it must have 1 to {MAX_MESSAGE_ID} characters, none of them NUL")
 
 
 class ClientType(StrEnum):

@@ -38,11 +38,21 @@ class Outbox(Protocol):
         ...
 
     def add(self, send: Send) -> None:
-        """Store a send; repeating it changes nothing. Raises `ValueError` if another has its message id."""
+        """Store a send; repeating it changes nothing.
+
+        Raises `ValueError` if another has its message id, and `OutboxError` if it cannot be stored.
+        """
         ...
 
     def settle(self, message_id: str) -> None:
-        """Remove a send whose outcome is known; an unknown message id is ignored."""
+        """Remove a send that needs no retry; an unknown message id is ignored.
+
+        Raises `OutboxError` if the removal cannot be stored. It need not be durable before the next `sync`.
+        """
+        ...
+
+    def sync(self) -> None:
+        """Make what was settled durable. Raises `OutboxError`."""
         ...
 
     def close(self) -> None:
@@ -76,6 +86,9 @@ class MemoryOutbox:
 
     def settle(self, message_id: str) -> None:
         self._sends.pop(message_id, None)
+
+    def sync(self) -> None:
+        """Do nothing: nothing here is durable."""
 
     def close(self) -> None:
         """Do nothing: the sends are there for as long as the object is."""

@@ -19,17 +19,25 @@ from websockets.asyncio.connection import broadcast
 from websockets.exceptions import ConnectionClosed
 
 from socket_bloc.bloc import Broadcast
-from socket_bloc.errors import ProtocolError
+from socket_bloc.errors import NoSocketError, ProtocolError
 from socket_bloc.events import SocketReceiveDataEvent
 from socket_bloc.ids import new_id
 from socket_bloc.link import check_uris, classify, open_channel
-from socket_bloc.order_status import ClientType, OrderStatus
+from socket_bloc.order_status import ClientType, OrderStatus, check_message_id
 from socket_bloc.outbox import MemoryOutbox, Outbox, Send
 from socket_bloc.session.disconnect import Disconnect, NoToken
-from socket_bloc.session.effects import Close, Effect, Open, ProtocolViolation, Reconnecting, Transmit
+from socket_bloc.session.effects import (
+    Close,
+    Effect,
+    Open,
+    ProtocolViolation,
+    Reconnecting,
+    Settle,
+    Transmit,
+)
 from socket_bloc.session.session import Session
 from socket_bloc.session.state import Refused
-from socket_bloc.states import SocketReconnectingState, SocketState
+from socket_bloc.states import SocketDataRejectedState, SocketReconnectingState, SocketState
 from socket_bloc.token_source import Token, TokenSource
 
 __all__ = ["Socket"]
@@ -57,8 +65,12 @@ class Socket:
         token: Token = None,
         outbox: Outbox | None = None,
         full_history: bool = False,
+        auto_settle: bool = True,
     ) -> None:
         """Create a socket for a user of either type, to the relay at one address or any of several.
+
+        With `auto_settle`, a send leaves the outbox once its outcome has been pushed to a stream; without,
+        call `settle` for each outcome, when nothing that this process still has to do with it may be lost.
 
         Raises `ValueError` for an invalid URI or token, or an outbox of another user.
         """
@@ -67,6 +79,7 @@ class Socket:
         self.channel: ClientConnection | None = None
         uris = check_uris(self.WEBSOCKET_URI if uri is None else uri)
         self._token = TokenSource(token)
+        self._auto_settle = auto_settle
         self._outbox: Outbox = MemoryOutbox() if outbox is None else outbox
         self._outbox.bind(serviceman_id, type)
         self._session = Session(
@@ -107,14 +120,37 @@ class Socket:
         self._apply(self._session.disconnect())
 
     def enqueue(self, order_status: OrderStatus, message_id: str | None = None) -> Send:
-        """Add a status to the outbox. Raises `ValueError` if another one there has its message id."""
-        send = Send(message_id or new_id(), order_status)
+        """Add a status to the outbox.
+
+        Raises `ValueError` if the message id is invalid, or that of another status there, and `OutboxError`.
+        """
+        send = Send(new_id() if message_id is None else message_id, order_status)
+        try:
+            check_message_id(send.message_id)
+        except ValueError as error:
+            raise ValueError(f"message_id: {error}") from None
         self._outbox.add(send)
         return send
 
     def send_order_status(self, order_status: OrderStatus, message_id: str | None = None) -> None:
-        """Send a status, now or as soon as there is a connection. Raises `NoSocketError`, `ValueError`."""
+        """Send a status, now or as soon as there is a connection.
+
+        Raises `NoSocketError`, and what `enqueue` raises; then this call has added nothing to the outbox.
+        """
+        if not self._session.has_socket:
+            raise NoSocketError
         self._apply(self._session.send(self.enqueue(order_status, message_id), self._now()))
+
+    def settle(self, message_id: str) -> None:
+        """Remove a send from the outbox, if its outcome has arrived; the next of its order may follow."""
+        effects = self._session.settle(message_id, self._now())
+        if effects:
+            self._apply(effects)
+
+    def withdraw(self, message_id: str) -> None:
+        """Remove from the outbox what was enqueued, unless it was also sent."""
+        if not self._session.holds(message_id):
+            self._apply([Settle(message_id, durably=True)])
 
     async def settled(self) -> None:
         """Wait until the outbox is empty, or there is no connection that could empty it."""
@@ -138,10 +174,14 @@ class Socket:
             match effect:
                 case SocketReceiveDataEvent():
                     self._statuses.push(effect)
+                    if self._auto_settle:
+                        self.settle(effect.message_id)
                 case Transmit(text):
                     # Unlike send(), broadcast() never waits. Little is in flight, and a peer that does
                     # not read is detected by the missing answer.
                     broadcast([self.channel] if self.channel else [], text)
+                case Settle(message_id, durably):
+                    self._settle(message_id, durably)
                 case Open():
                     self._attempt = self._start(self._run(effect))
                 case Close(code, reason):
@@ -153,6 +193,10 @@ class Socket:
                 case ProtocolViolation(problem):
                     logger.warning("%s", problem)
                     self._reports.push(ProtocolError(problem))
+                case SocketDataRejectedState():
+                    self._reports.push(effect)
+                    if self._auto_settle:
+                        self.settle(effect.message_id)
                 case SocketState():
                     self._reports.push(effect)
                 case _:
@@ -160,6 +204,15 @@ class Socket:
         if not self._outbox or not self._session.has_socket:
             self._settled.set()
         self._set_timer()
+
+    def _settle(self, message_id: str, durably: bool) -> None:
+        try:
+            self._outbox.settle(message_id)
+            if durably:
+                self._outbox.sync()
+        except Exception as error:  # nothing is lost: the next process sends it again
+            logger.warning("could not remove a send from the outbox: %s", type(error).__name__)
+            self._reports.push(error)
 
     def _set_timer(self) -> None:
         deadline = self._session.deadline

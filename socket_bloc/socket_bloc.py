@@ -44,6 +44,9 @@ SETTLE_TIMEOUT: Final = 1.0
 """Seconds that `close` waits for what is unsettled."""
 
 
+_Outcome = SocketDataSentState | SocketDataRejectedState
+
+
 @dataclass(frozen=True, eq=False)
 class _SocketReportEvent(SocketEvent):
     """The socket reports something other than a status."""
@@ -96,7 +99,13 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         self._outbox: Outbox = MemoryOutbox() if outbox is None else outbox
         self._submits: dict[str, set[asyncio.Future[SocketDataSentState]]] = {}
         self._socket = Socket(
-            user_id, self.type, uri=uri, token=token, outbox=self._outbox, full_history=full_history
+            user_id,
+            self.type,
+            uri=uri,
+            token=token,
+            outbox=self._outbox,
+            full_history=full_history,
+            auto_settle=False,
         )
         self.on(SocketConnectEvent, self._on_connect)
         self.on(SocketDisconnectEvent, self._on_disconnect)
@@ -116,7 +125,7 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
     def send_order_status(self, order_status: OrderStatus, *, message_id: str | None = None) -> None:
         """Send a status, under a new `message_id` unless one is given; its outcome is emitted as a state.
 
-        Raises `InvalidOrderStatusError`, `BlocClosedError`.
+        Raises `InvalidOrderStatusError`, `OutboxError`, `BlocClosedError`; then nothing was sent or queued.
         """
         self._send(order_status, new_id() if message_id is None else message_id)
 
@@ -130,6 +139,7 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
 
         Raises:
             InvalidOrderStatusError: This user may not send it, or a field is missing.
+            OutboxError: The outbox is full or cannot store it; nothing was sent.
             OrderRejected: The relay rejected it, finally.
             NoSocketError: There is no socket; nothing was queued.
             ConnectionRefused: The relay refused the connection.
@@ -186,8 +196,14 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         if self.is_closed:
             raise BlocClosedError("this bloc is closed and cannot send; create a new one")
         # In the outbox before this returns, so that a durable one loses nothing from here on.
+        is_new = message_id not in self._outbox
         self._socket.enqueue(order_status, message_id)
-        self.add(SocketSendDataEvent(order_status, message_id))
+        try:
+            self.add(SocketSendDataEvent(order_status, message_id))
+        except Exception:  # of a hook that rejects the event
+            if is_new:
+                self._socket.withdraw(message_id)
+            raise
 
     def _check(self, order_status: OrderStatus) -> None:
         if order_status.order_id is None:
@@ -212,17 +228,21 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         try:
             self._socket.send_order_status(event.order_status, event.message_id)
         except NoSocketError as error:
-            emit(SocketNullState(event))
             refusal = self._socket.refusal
             self._fail(event.message_id, ConnectionRefused(refusal) if refusal is not None else error)
+            try:
+                emit(SocketNullState(event))
+            finally:
+                if event.message_id is not None:
+                    self._socket.withdraw(event.message_id)
+        except Exception as error:
+            self._fail(event.message_id, error)
+            raise
 
     def _on_receive(self, event: SocketReceiveDataEvent, emit: Emitter[SocketState]) -> None:
         status = event.order_status
         if status.sender_id == self.user_id:
-            sent = SocketDataSentState(status, event.message_id, event.seq, event.at)
-            emit(sent)
-            for outcome in self._waiting(event.message_id):
-                outcome.set_result(sent)
+            self._announce(SocketDataSentState(status, event.message_id, event.seq, event.at), emit)
         else:
             emit(SocketReceiveDataState(status, event.message_id, event.seq, event.at))
             self.receive_order_status(status)
@@ -231,16 +251,32 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         match event.report:
             case Exception() as error:
                 self.add_error(error)
-                return
-            case SocketDataRejectedState(_, message_id, code, reason, current_status):
-                self._fail(message_id, OrderRejected(code, reason, current_status))
-            case SocketRefusedState(reason):
+            case SocketDataRejectedState() as rejected:
+                self._announce(rejected, emit)
+            case SocketRefusedState(reason) as refused:
                 self._fail_all(ConnectionRefused(reason))
-            case _:
-                pass
-        emit(event.report)
+                emit(refused)
+            case state:
+                emit(state)
 
     # Outcomes
+
+    def _announce(self, outcome: _Outcome, emit: Emitter[SocketState]) -> None:
+        """Emit the outcome of a send, and only then settle it: a process killed before that gets it again."""
+        self._resolve(outcome)
+        try:
+            emit(outcome)
+        finally:  # also if a hook rejects the state: the next send of the order waits for this
+            self._socket.settle(outcome.message_id)
+
+    def _resolve(self, outcome: _Outcome) -> None:
+        """Give the outcome to the `submit`s that wait for it."""
+        if isinstance(outcome, SocketDataRejectedState):
+            rejected = OrderRejected(outcome.code, outcome.reason, outcome.current_status)
+            self._fail(outcome.message_id, rejected)
+        else:
+            for submit in self._waiting(outcome.message_id):
+                submit.set_result(outcome)
 
     def _waiting(self, message_id: str | None) -> list[asyncio.Future[SocketDataSentState]]:
         submits = self._submits.get(message_id, ()) if message_id is not None else ()
@@ -254,8 +290,24 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         for message_id in self._submits:
             self._fail(message_id, error)
 
-    def _forward(self, event: SocketEvent) -> None:
-        self._add(event, while_closing=True)
+    def _forward(self, event: SocketReceiveDataEvent | _SocketReportEvent) -> None:
+        try:
+            self._add(event, while_closing=True)
+        except Exception:  # of a hook that rejects the event
+            outcome = self._outcome_in(event)
+            if outcome is not None:
+                self._resolve(outcome)
+                self._socket.settle(outcome.message_id)
+            raise
+
+    def _outcome_in(self, event: SocketReceiveDataEvent | _SocketReportEvent) -> _Outcome | None:
+        match event:
+            case SocketReceiveDataEvent(status, message_id, seq, at) if status.sender_id == self.user_id:
+                return SocketDataSentState(status, message_id, seq, at)
+            case _SocketReportEvent(SocketDataRejectedState() as rejected):
+                return rejected
+            case _:
+                return None
 
     async def _close(self) -> None:
         with closing(self._outbox):  # after the last event, which may still settle a send

@@ -36,6 +36,8 @@ class Delivery:
         # Message id -> when to transmit it again, and how often it has been deferred.
         self._deferred: dict[str, float] = {}
         self._deferrals: dict[str, int] = {}
+        # Those with an outcome, until they are settled. The next of their order waits for that, too.
+        self._answered: set[str] = set()
         for send in sends:
             self.add(send)
 
@@ -50,7 +52,7 @@ class Delivery:
 
     def ready(self) -> list[Send]:
         """Return the first send of each order: what to transmit when a connection has become live."""
-        return [queue[0] for queue in self._queues.values()]
+        return [queue[0] for queue in self._queues.values() if queue[0].message_id not in self._answered]
 
     def mark_sent(self, send: Send, now: float) -> None:
         """Record that a send has been transmitted."""
@@ -65,14 +67,17 @@ class Delivery:
         self._deferrals.clear()
         return lost
 
-    def settle(self, message_id: str) -> Send | None:
-        """Remove a send whose outcome is known. Return the next one of its order if it may now follow."""
-        send = self._unsettled.pop(message_id, None)
-        if send is None:
-            return None
+    def mark_answered(self, message_id: str) -> None:
+        """Record that the outcome of a send is known: it is not transmitted again."""
+        self._answered.add(message_id)
         self._in_flight.pop(message_id, None)
         self._deferred.pop(message_id, None)
         self._deferrals.pop(message_id, None)
+
+    def settle(self, message_id: str) -> Send | None:
+        """Remove a send that was answered. Return the next one of its order if it may now follow."""
+        self._answered.remove(message_id)
+        send = self._unsettled.pop(message_id)
         order_id = send.order_status.order_id
         queue = self._queues[order_id]
         was_first = queue[0] is send
@@ -80,7 +85,7 @@ class Delivery:
         if not queue:
             del self._queues[order_id]
             return None
-        return queue[0] if was_first else None
+        return queue[0] if was_first and queue[0].message_id not in self._answered else None
 
     def defer(self, message_id: str, now: float) -> None:
         """Schedule another try, as the relay asks; the back-off grows each time."""
@@ -105,6 +110,10 @@ class Delivery:
         times = [*self._deferred.values()] if oldest is None else [oldest, *self._deferred.values()]
         return min(times, default=None)
 
-    def get(self, message_id: str) -> Send | None:
-        """Return the unsettled send with this message id."""
-        return self._unsettled.get(message_id)
+    def holds(self, message_id: str) -> bool:
+        """Return whether a send is unsettled, with an answer or without."""
+        return message_id in self._unsettled
+
+    def unanswered(self, message_id: str) -> Send | None:
+        """Return the send with this message id, unless it was answered."""
+        return None if message_id in self._answered else self._unsettled.get(message_id)

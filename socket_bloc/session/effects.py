@@ -16,7 +16,16 @@ from socket_bloc.states import (
     SocketRefusedState,
 )
 
-__all__ = ["Close", "Effect", "Notification", "Open", "ProtocolViolation", "Reconnecting", "Transmit"]
+__all__ = [
+    "Close",
+    "Effect",
+    "Notification",
+    "Open",
+    "ProtocolViolation",
+    "Reconnecting",
+    "Settle",
+    "Transmit",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,18 @@ class Transmit:
     """Write this text frame to the connection."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Remove a send from the outbox, now that its outcome has been announced.
+
+    If that is lost, the send is sent again: one that was committed is then recognised by the relay, but
+    one that was rejected would be judged again. So its removal must be as durable as its addition was.
+    """
+
+    message_id: str
+    durably: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +89,4 @@ Notification = (
     | SocketDataRejectedState
     | SocketReceiveDataEvent
 )
-Effect = Open | Transmit | Close | Reconnecting | ProtocolViolation | Notification
+Effect = Open | Transmit | Settle | Close | Reconnecting | ProtocolViolation | Notification

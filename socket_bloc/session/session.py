@@ -7,7 +7,7 @@ It does no I/O, reads no clock and uses no randomness: `now` is in seconds of an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, assert_never
 
 from socket_bloc.errors import NoSocketError
@@ -22,12 +22,12 @@ from socket_bloc.frames import (
     read_relay_frame,
 )
 from socket_bloc.order_status import RejectionCode
-from socket_bloc.outbox import Outbox, Send
+from socket_bloc.outbox import Send
 from socket_bloc.session.addresses import Addresses
 from socket_bloc.session.cursor import FeedCursor, SeqCheck
 from socket_bloc.session.delivery import Delivery
 from socket_bloc.session.disconnect import Closed, Disconnect, is_about_the_address, retry_policy
-from socket_bloc.session.effects import Close, Effect, Open, ProtocolViolation, Reconnecting, Transmit
+from socket_bloc.session.effects import Close, Effect, Open, ProtocolViolation, Reconnecting, Settle, Transmit
 from socket_bloc.session.retry import Retries
 from socket_bloc.session.state import (
     BackingOff,
@@ -65,15 +65,17 @@ class Session:
     def __init__(
         self,
         user_id: str,
-        outbox: Outbox,
+        unsettled: Iterable[Send],
         *,
         uris: Sequence[str],
         jitter: Callable[[], float],
         full_history: bool = False,
     ) -> None:
+        """`unsettled` is what an earlier process has left in the outbox, oldest first."""
         self._user_id = user_id
-        self._outbox = outbox
-        self._delivery = Delivery(outbox, jitter)
+        self._inherited = list(unsettled)
+        self._delivery = Delivery(self._inherited, jitter)
+        self._outcomes: dict[str, Settle] = {}
         self._cursor = FeedCursor(full_history=full_history)
         self._retries = Retries(jitter)
         self._addresses = Addresses(uris)
@@ -118,6 +120,8 @@ class Session:
         if not self.has_socket:
             self._retries.reset()
             self._addresses.start_again()
+        self._queued(self._inherited)
+        self._inherited.clear()
         if not self._is_linked:
             self._open()
         return self._flush_effects()
@@ -131,17 +135,28 @@ class Session:
         return self._flush_effects()
 
     def send(self, send: Send, now: float) -> list[Effect]:
-        """Send what was added to the outbox. Without a socket, remove it again and raise `NoSocketError`."""
-        is_known = self._delivery.get(send.message_id) is not None
-        if not self.has_socket and not is_known:
-            self._outbox.settle(send.message_id)
+        """Send what was added to the outbox. Raises `NoSocketError`."""
         self._require_socket()
-        if not is_known:
+        if not self.holds(send.message_id):
             if self._delivery.add(send) and isinstance(self._state, Live):
                 self._transmit(send, now)
             else:
-                self._effects.append(SocketDataQueuedState(send.order_status, send.message_id))
+                self._queued([send])
         return self._flush_effects()
+
+    def settle(self, message_id: str, now: float) -> list[Effect]:
+        """The outcome of a send has been announced, if there was one; the next of its order may follow."""
+        settle = self._outcomes.pop(message_id, None)
+        if settle is not None:
+            self._effects.append(settle)
+            following = self._delivery.settle(message_id)
+            if following is not None and isinstance(self._state, Live):
+                self._transmit(following, now)
+        return self._flush_effects()
+
+    def holds(self, message_id: str) -> bool:
+        """Return whether a send is unsettled."""
+        return self._delivery.holds(message_id)
 
     def opened(self, attempt: int, now: float) -> list[Effect]:
         """The handshake of an attempt has succeeded."""
@@ -213,20 +228,20 @@ class Session:
 
     def _on_status(self, frame: StatusFrame, now: float) -> None:
         is_own = frame.order_status.sender_id == self._user_id
-        settles = is_own and self._delivery.get(frame.message_id) is not None
+        is_answer = is_own and self._delivery.unanswered(frame.message_id) is not None
         check = self._advance(frame.seq, now)
-        if check is SeqCheck.GAP or (check is SeqCheck.DUPLICATE and not settles):
+        if check is SeqCheck.GAP or (check is SeqCheck.DUPLICATE and not is_answer):
             return
         self._effects.append(
             SocketReceiveDataEvent(frame.order_status, frame.message_id, frame.seq, frame.at)
         )
-        if settles:
+        if is_answer:
             self._retries.reset()
-            self._settle(frame.message_id, now)
+            self._answered(frame.message_id, was_rejected=False)
         self._synchronise(now)
 
     def _on_rejected(self, frame: RejectedFrame, message_id: str, now: float) -> None:
-        send = self._delivery.get(message_id)
+        send = self._delivery.unanswered(message_id)
         if send is None:
             self._report(f"rejection of an unknown messageId: {frame.code[:40]!r}")
         elif isinstance(frame.code, RejectionCode) and not frame.code.is_final:
@@ -237,7 +252,7 @@ class Session:
                     send.order_status, message_id, frame.code, frame.reason, frame.current_status
                 )
             )
-            self._settle(message_id, now)
+            self._answered(message_id, was_rejected=True)
 
     def _on_invalid_frame(self, frame: InvalidFrame, now: float) -> None:
         self._report(f"invalid frame of type {frame.type!r}: {frame.problem}")
@@ -267,11 +282,9 @@ class Session:
 
     # Effects
 
-    def _settle(self, message_id: str, now: float) -> None:
-        self._outbox.settle(message_id)
-        following = self._delivery.settle(message_id)
-        if following is not None and isinstance(self._state, Live):
-            self._transmit(following, now)
+    def _answered(self, message_id: str, *, was_rejected: bool) -> None:
+        self._delivery.mark_answered(message_id)
+        self._outcomes[message_id] = Settle(message_id, durably=was_rejected)
 
     def _transmit(self, send: Send, now: float) -> None:
         self._delivery.mark_sent(send, now)
@@ -293,8 +306,10 @@ class Session:
 
     def _requeue(self) -> None:
         """Queue again what was in flight, and announce it."""
-        for send in self._delivery.connection_lost():
-            self._effects.append(SocketDataQueuedState(send.order_status, send.message_id))
+        self._queued(self._delivery.connection_lost())
+
+    def _queued(self, sends: Iterable[Send]) -> None:
+        self._effects += [SocketDataQueuedState(send.order_status, send.message_id) for send in sends]
 
     def _reconnect(self, reason: str, now: float, *, elsewhere: bool = False) -> None:
         self._retries.reset_disconnects()

@@ -5,6 +5,7 @@ What is in quotes is announced to the user.
     state           what happened                      effects                              next state
     --------------  ---------------------------------  -----------------------------------  -------------
     Offline         connect                            open, all counters reset             Connecting
+    Offline         connect, the first                 "queued" what was unsettled, open    Connecting
     Connecting      opened                             (the welcome is due in 10 s)         Connecting
     Connecting      welcome, after < head              "connected"                          Synchronising
     Connecting      welcome, after = head              "connected", transmit what is ready  Live
@@ -12,12 +13,12 @@ What is in quotes is announced to the user.
     Connecting      welcome overdue                    close, "reconnecting"                BackingOff
     Synchronising   status, seq = head                 "status", transmit what is ready     Live
     Synchronising   nothing for 10 s                   close, "reconnecting"                BackingOff
-    welcomed        status, seq = cursor + 1           "status", settle, transmit the next  same
-    welcomed        status, seq <= cursor, unsettled   "status", settle, transmit the next  same
+    welcomed        status, seq = cursor + 1           "status"                             same
+    welcomed        status, seq <= cursor, an answer   "status"                             same
     welcomed        status, seq <= cursor, otherwise   none                                 same
     welcomed        status, seq > cursor + 1           close, "reconnecting"                BackingOff
     welcomed        the same gap again                 "violation", then as the next seq    same
-    welcomed        rejected, final                    "rejected", settle, transmit next    same
+    welcomed        rejected, final                    "rejected"                           same
     welcomed        rejected, not final                transmit it again later              same
     welcomed        invalid status with a seq          "violation", move the cursor         same
     linked          any other invalid frame            "violation"                          same
@@ -29,6 +30,8 @@ What is in quotes is announced to the user.
     linked          closed by the relay with 1000      "disconnected"                       Offline
     BackingOff      the delay is over, or connect      open                                 Connecting
     Refused         connect                            open, all counters reset             Connecting
+    Live            an outcome was announced           settle, transmit the next            same
+    otherwise       an outcome was announced           settle                               same
     with a socket   disconnect                         close, "disconnected"                Offline
     Live            send, first of its order           transmit                             Live
     with a socket   send, otherwise                    "queued"                             same

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import assert_never
 
 import pytest
@@ -11,7 +11,15 @@ import pytest
 from socket_bloc.events import SocketReceiveDataEvent
 from socket_bloc.outbox import MemoryOutbox, Send
 from socket_bloc.session.disconnect import Closed, Disconnect, HttpRefused
-from socket_bloc.session.effects import Close, Effect, Open, ProtocolViolation, Reconnecting, Transmit
+from socket_bloc.session.effects import (
+    Close,
+    Effect,
+    Open,
+    ProtocolViolation,
+    Reconnecting,
+    Settle,
+    Transmit,
+)
 from socket_bloc.session.session import Session
 from socket_bloc.states import (
     SocketConnectState,
@@ -64,6 +72,8 @@ def describe(effect: Effect) -> str:
             return f"open{start}" + ("" if epoch is None else f" of {epoch}")
         case Transmit(text):
             return f"transmit {json.loads(text)['messageId']}"
+        case Settle(message_id, durably):
+            return f"settle {message_id}" + (" durably" if durably else "")
         case Close():
             return "close"
         case Reconnecting(_, delay):
@@ -89,7 +99,8 @@ def describe(effect: Effect) -> str:
 class Driver:
     """A session with its outbox, and a clock that stands still until the test waits.
 
-    Each method returns the session's effects in words; `effects` has the last ones.
+    Each method returns the session's effects in words; `effects` has the last ones. Outcomes count as
+    announced at once, unless `announces` is False.
     """
 
     def __init__(
@@ -98,6 +109,7 @@ class Driver:
         uris: Sequence[str] = (URI,),
         jitter: float = 1.0,
         full_history: bool = False,
+        announces: bool = True,
     ) -> None:
         self.outbox = MemoryOutbox()
         for send in unsettled:
@@ -107,6 +119,7 @@ class Driver:
         )
         self.now = 1000.0
         self.attempt = 0
+        self.announces = announces
         self.effects: list[Effect] = []
 
     @property
@@ -129,6 +142,9 @@ class Driver:
         self.outbox.add(send)
         return self._did(self.session.send(send, self.now))
 
+    def announce(self, message_id: str) -> list[str]:
+        return self._did(self.session.settle(message_id, self.now))
+
     def opened(self, attempt: int | None = None) -> list[str]:
         return self._did(self.session.opened(attempt or self.attempt, self.now))
 
@@ -149,11 +165,21 @@ class Driver:
         return self.receive(text)
 
     def _did(self, effects: list[Effect]) -> list[str]:
-        self.effects = effects
+        self.effects = [*self._applied(effects)]
+        return [describe(effect) for effect in self.effects]
+
+    def _applied(self, effects: list[Effect]) -> Iterator[Effect]:
         for effect in effects:
-            if isinstance(effect, Open):
-                self.attempt = effect.attempt
-        return [describe(effect) for effect in effects]
+            yield effect
+            match effect:
+                case Open(attempt):
+                    self.attempt = attempt
+                case Settle(message_id):
+                    self.outbox.settle(message_id)
+                case SocketReceiveDataEvent() | SocketDataRejectedState() if self.announces:
+                    yield from self._applied(self.session.settle(effect.message_id, self.now))
+                case _:
+                    pass
 
 
 # A driver in each state

@@ -18,7 +18,15 @@ from socket_bloc.order_flow import ORDER_FLOW, OrderRecord
 from socket_bloc.order_status import ClientType, OrderStatus, RejectionCode, StatusCode
 from socket_bloc.outbox import Outbox, Send
 from socket_bloc.session.disconnect import Disconnect
-from socket_bloc.session.effects import Close, Effect, Open, ProtocolViolation, Reconnecting, Transmit
+from socket_bloc.session.effects import (
+    Close,
+    Effect,
+    Open,
+    ProtocolViolation,
+    Reconnecting,
+    Settle,
+    Transmit,
+)
 from socket_bloc.session.session import Session
 from socket_bloc.states import SocketConnectState, SocketDataRejectedState, SocketRefusedState
 
@@ -127,7 +135,10 @@ class Client:
 
 
 class Network:
-    """Client, network and relay on one simulated clock. Each frame takes `delay` seconds, in order."""
+    """Client, network and relay on one simulated clock.
+
+    Each frame takes `delay` seconds, in order, and so does what the session announces to its user.
+    """
 
     def __init__(self, relay: SimulatedRelay, client: Client, delay: Callable[[], float]) -> None:
         self.relay = relay
@@ -142,6 +153,7 @@ class Network:
         self._generation = 0
         self._pushed: int | None = None
         self._arrival = {"up": 0.0, "down": 0.0}
+        self._announcement = 0.0
         self.refuse_next: list[Disconnect] = []
         self.answer_next: list[RejectionCode] = []
 
@@ -158,18 +170,34 @@ class Network:
                 case Close():
                     # What is in transit still arrives, at both ends; the session must recognise it as old.
                     self._attempt = None
+                case Settle(message_id):
+                    self.client.outbox.settle(message_id)
+                case _:
+                    self._announce(effect)
+
+    def _announce(self, effect: Effect) -> None:
+        """Announce something, later; a send whose outcome it was is settled in the same moment."""
+        client = self.client
+
+        def announce() -> None:
+            match effect:
                 case SocketReceiveDataEvent(_, message_id, seq, _):
-                    self.client.applied.append((self.client.epoch, seq, message_id))
+                    client.applied.append((client.epoch, seq, message_id))
+                    self.do(client.session.settle(message_id, self.now))
                 case SocketConnectState(_, epoch):
-                    self.client.epoch = epoch
-                case SocketDataRejectedState():
-                    self.client.rejected.append(effect)
+                    client.epoch = epoch
+                case SocketDataRejectedState(_, message_id):
+                    client.rejected.append(effect)
+                    self.do(client.session.settle(message_id, self.now))
                 case SocketRefusedState(reason):
-                    self.client.refused.append(reason)
+                    client.refused.append(reason)
                 case ProtocolViolation(problem):
-                    self.client.violations.append(problem)
+                    client.violations.append(problem)
                 case Reconnecting() | _:
                     pass
+
+        self._announcement = max(self._announcement, self.now) + self._delay()
+        heapq.heappush(self._queue, (self._announcement, next(self._order), announce))
 
     def cut(self, disconnect: Disconnect) -> None:
         """Break the connection: what is in transit in either direction is lost."""

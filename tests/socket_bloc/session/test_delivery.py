@@ -14,6 +14,12 @@ def delivery_of(*sends: Send, jitter: float = 1.0) -> Delivery:
     return Delivery(sends, lambda: jitter)
 
 
+def settle(delivery: Delivery, message_id: str) -> Send | None:
+    """Answer a send, and settle it at once."""
+    delivery.mark_answered(message_id)
+    return delivery.settle(message_id)
+
+
 def test_the_first_send_of_an_order_is_ready_and_the_others_wait() -> None:
     delivery = delivery_of()
     assert [delivery.add(send) for send in (A1, A2, B1, A3, B2)] == [True, False, True, False, False]
@@ -24,32 +30,54 @@ def test_the_first_send_of_an_order_is_ready_and_the_others_wait() -> None:
 def test_the_same_send_again_is_not_queued_again() -> None:
     delivery = delivery_of(A1)
     assert not delivery.add(A1)
-    assert delivery.settle("a-1") is None
+    assert settle(delivery, "a-1") is None
     assert delivery.ready() == []
 
 
 def test_settling_a_send_returns_the_next_of_its_order() -> None:
     delivery = delivery_of(A1, A2, B1, A3)
-    assert delivery.settle("a-1") == A2
+    assert settle(delivery, "a-1") == A2
     assert delivery.ready() == [A2, B1]
-    assert delivery.settle("b-1") is None
-    assert delivery.settle("a-2") == A3
-    assert delivery.settle("a-3") is None
+    assert settle(delivery, "b-1") is None
+    assert settle(delivery, "a-2") == A3
+    assert settle(delivery, "a-3") is None
     assert delivery.ready() == []
 
 
 def test_a_send_that_is_settled_out_of_order_leaves_the_first_one_first() -> None:
     delivery = delivery_of(A1, A2, A3)
-    assert delivery.settle("a-2") is None
+    assert settle(delivery, "a-2") is None
     assert delivery.ready() == [A1]
-    assert delivery.settle("a-1") == A3
+    assert settle(delivery, "a-1") == A3
 
 
-def test_an_unsettled_send_is_known_by_its_message_id() -> None:
+def test_a_send_is_unanswered_until_its_answer_and_held_until_it_is_settled() -> None:
     delivery = delivery_of(A1, A2)
+    assert (delivery.unanswered("a-1"), delivery.holds("a-1")) == (A1, True)
+    delivery.mark_answered("a-1")
+    assert (delivery.unanswered("a-1"), delivery.holds("a-1")) == (None, True)
     delivery.settle("a-1")
-    assert (delivery.get("a-1"), delivery.get("a-2")) == (None, A2)
-    assert delivery.settle("a-1") is None
+    assert (delivery.unanswered("a-1"), delivery.holds("a-1")) == (None, False)
+    assert (delivery.unanswered("a-2"), delivery.holds("a-2")) == (A2, True)
+
+
+def test_the_next_of_an_order_waits_until_the_one_before_is_settled() -> None:
+    delivery = delivery_of(A1, A2, B1)
+    delivery.mark_sent(A1, 100.0)
+    delivery.mark_answered("a-1")
+    assert delivery.deadline is None
+    assert delivery.connection_lost() == []
+    assert delivery.ready() == [B1]
+    assert not delivery.add(A3)
+    assert delivery.settle("a-1") == A2
+
+
+def test_a_send_that_was_answered_out_of_order_does_not_follow() -> None:
+    delivery = delivery_of(A1, A2, A3)
+    delivery.mark_answered("a-2")
+    assert settle(delivery, "a-1") is None
+    assert delivery.ready() == []
+    assert delivery.settle("a-2") == A3
 
 
 def test_an_answer_is_overdue_20_s_after_the_oldest_send_in_flight() -> None:
@@ -60,7 +88,7 @@ def test_an_answer_is_overdue_20_s_after_the_oldest_send_in_flight() -> None:
     delivery.mark_sent(B1, 105.0)
     assert delivery.deadline == 120
     assert (delivery.is_overdue(119.9), delivery.is_overdue(120.0)) == (False, True)
-    delivery.settle("a-1")
+    settle(delivery, "a-1")
     assert delivery.deadline == 125
     assert (delivery.is_overdue(124.9), delivery.is_overdue(125.0)) == (False, True)
 
@@ -87,7 +115,7 @@ def test_a_send_that_is_added_again_after_it_was_settled_starts_with_the_shortes
             delivery.mark_sent(A1, 100.0)
             delivery.defer("a-1", 100.0)
         assert delivery.deadline == 102
-        delivery.settle("a-1")
+        settle(delivery, "a-1")
         assert delivery.deadline is None
         delivery.add(A1)
 
@@ -109,7 +137,7 @@ def test_the_deadline_is_that_of_the_send_that_is_due_or_overdue_first() -> None
     delivery.mark_sent(B1, 101.0)
     delivery.defer("b-1", 101.0)
     assert delivery.deadline == 101.5
-    delivery.settle("b-1")
+    settle(delivery, "b-1")
     assert delivery.deadline == 120
 
 

@@ -31,6 +31,7 @@ from tests.socket_bloc.simulation import cancelled, placed
 
 A1, A2, A3 = placed("o-a", "a-1"), cancelled("o-a", "a-2"), cancelled("o-a", "a-3")
 B1 = placed("o-b", "b-1")
+OWN, REJECTED = own(1, "m-1"), rejected("m-1")
 
 
 # The rows of the session's table
@@ -38,14 +39,13 @@ B1 = placed("o-b", "b-1")
 
 @welcomed
 def test_welcomed_rejected_final(build: Build) -> None:
-    first = placed("o-1", "m-1")
-    driver = build(first, cancelled("o-1", "m-2"))
+    driver = build(placed("o-1", "m-1"), cancelled("o-1", "m-2"))
+    driver.announces = False
     state = driver.state
-    assert driver.receive(rejected("m-1", "orderExists", 1005)) == ["rejected m-1"] + ["transmit m-2"] * (
-        state is Live
-    )
+    assert driver.receive(rejected("m-1", "orderExists", 1005)) == ["rejected m-1"]
+    assert driver.receive(rejected("m-1", "orderExists", 1005)) == ["violation"]
     assert driver.state is state
-    assert [send.message_id for send in driver.outbox] == ["m-2"]
+    assert len(driver.outbox) == 2
 
 
 @pytest.mark.parametrize("code", ["rateLimited", "unavailable"])
@@ -64,6 +64,26 @@ def test_live_no_answer_to_a_send_for_20_s() -> None:
     assert driver.wait(19.9) == []
     assert driver.wait(0.1) == ["queued m-1", "close", "reconnecting in 0.5"]
     assert driver.state is BackingOff
+
+
+@pytest.mark.parametrize(("answer", "settle"), [(OWN, "settle m-1"), (REJECTED, "settle m-1 durably")])
+def test_live_an_outcome_was_announced(answer: str, settle: str) -> None:
+    driver = live(placed("o-1", "m-1"), cancelled("o-1", "m-2"))
+    driver.announces = False
+    driver.receive(answer)
+    assert driver.announce("m-1") == [settle, "transmit m-2"]
+    assert driver.announce("m-1") == driver.announce("m-2") == []
+    assert [send.message_id for send in driver.outbox] == ["m-2"]
+
+
+@pytest.mark.parametrize(("answer", "settle"), [(OWN, "settle m-1"), (REJECTED, "settle m-1 durably")])
+def test_otherwise_an_outcome_was_announced(answer: str, settle: str) -> None:
+    driver = live(placed("o-1", "m-1"), cancelled("o-1", "m-2"))
+    driver.announces = False
+    driver.receive(answer)
+    assert driver.lose() == ["reconnecting in 0.5"]
+    assert driver.announce("m-1") == [settle]
+    assert driver.reconnect(welcome())[-1] == "transmit m-2"
 
 
 def test_live_send_first_of_its_order() -> None:
@@ -97,9 +117,9 @@ def test_of_each_order_one_send_is_in_flight() -> None:
     driver = live()
     sends = [driver.send(send) for send in (A1, A2, B1, A3)]
     assert sends == [["transmit a-1"], ["queued a-2"], ["transmit b-1"], ["queued a-3"]]
-    assert driver.receive(own(1, "a-1")) == ["status 1", "transmit a-2"]
-    assert driver.receive(own(2, "b-1")) == ["status 2"]
-    assert driver.receive(own(3, "a-2")) == ["status 3", "transmit a-3"]
+    assert driver.receive(own(1, "a-1")) == ["status 1", "settle a-1", "transmit a-2"]
+    assert driver.receive(own(2, "b-1")) == ["status 2", "settle b-1"]
+    assert driver.receive(own(3, "a-2")) == ["status 3", "settle a-2", "transmit a-3"]
 
 
 def test_a_cancelled_is_transmitted_only_after_the_placed_before_it_was_rejected() -> None:
@@ -108,8 +128,11 @@ def test_a_cancelled_is_transmitted_only_after_the_placed_before_it_was_rejected
     assert driver.send(A2) == ["queued a-2"]
     assert driver.receive(rejected("a-1", "rateLimited")) == []
     assert driver.wait(0.5) == ["transmit a-1"]
-    assert driver.receive(rejected("a-1", "orderExists")) == ["rejected a-1", "transmit a-2"]
-    assert driver.receive(rejected("a-2", "unknownOrder")) == ["rejected a-2"]
+    answers = driver.receive(rejected("a-1", "orderExists")), driver.receive(rejected("a-2", "unknownOrder"))
+    assert answers == (
+        ["rejected a-1", "settle a-1 durably", "transmit a-2"],
+        ["rejected a-2", "settle a-2 durably"],
+    )
     assert len(driver.outbox) == 0
 
 
@@ -141,7 +164,7 @@ def test_on_a_new_connection_a_deferred_send_is_transmitted_at_once() -> None:
 @pytest.mark.parametrize("code", ["tooEarly", "malformed", "messageIdReused"])
 def test_any_other_code_is_final_even_an_unknown_one(code: str) -> None:
     driver = live(A1)
-    assert driver.receive(rejected("a-1", code)) == ["rejected a-1"]
+    assert driver.receive(rejected("a-1", code)) == ["rejected a-1", "settle a-1 durably"]
     assert len(driver.outbox) == 0
 
 
@@ -162,8 +185,25 @@ def test_a_status_of_the_other_party_under_the_same_message_id_settles_nothing(b
 
 def test_what_the_replay_settles_is_not_transmitted_again() -> None:
     driver = synchronising(A1, A2, B1, head=2)
-    assert driver.receive(own(1, "a-1")) == ["status 1"]
+    assert driver.receive(own(1, "a-1")) == ["status 1", "settle a-1"]
     assert driver.receive(status(2)) == ["status 2", "transmit a-2", "transmit b-1"]
+
+
+def test_what_the_end_of_the_replay_answers_is_not_transmitted_before_it_is_settled() -> None:
+    driver = synchronising(A1, A2, B1, head=1)
+    driver.announces = False
+    assert driver.receive(own(1, "a-1")) == ["status 1", "transmit b-1"]
+    assert driver.send(A1) == []
+    assert driver.announce("a-1") == ["settle a-1", "transmit a-2"]
+
+
+def test_an_answer_that_was_not_announced_yet_is_not_requested_again() -> None:
+    driver = live(A1, A2)
+    driver.announces = False
+    driver.receive(rejected("a-1"))
+    assert driver.disconnect() == ["close", "disconnected"]
+    assert driver.reconnect(welcome()) == ["connected"]
+    assert driver.announce("a-1") == ["settle a-1 durably", "transmit a-2"]
 
 
 def test_a_rejection_before_the_welcome_settles_nothing() -> None:
@@ -200,7 +240,7 @@ def test_a_rejection_is_passed_on_with_all_its_fields() -> None:
     send = placed("o-1", "m-1")
     driver = live(send)
     driver.receive(rejected("m-1", "orderExists", 1005))
-    (effect,) = driver.effects
+    effect, _ = driver.effects
     assert isinstance(effect, SocketDataRejectedState)
     assert (effect.order_status, effect.message_id) == (send.order_status, "m-1")
     assert (effect.code, effect.reason, effect.current_status) == (
@@ -218,7 +258,6 @@ def test_without_a_socket_send(build: Build) -> None:
     driver = build()
     with pytest.raises(NoSocketError):
         driver.send(A1)
-    assert len(driver.outbox) == 0
     assert driver.reconnect(welcome()) == ["connected"]
 
 

@@ -52,6 +52,13 @@ def test_offline_connect() -> None:
     assert session.connect() == [Open(1, URI, since=None, epoch=None)]
 
 
+def test_offline_connect_the_first() -> None:
+    driver = offline(placed("o-1", "m-1"), placed("o-2", "m-2"), cancelled("o-1", "m-3"))
+    assert driver.connect() == ["queued m-1", "queued m-2", "queued m-3", "open"]
+    driver.disconnect()
+    assert driver.connect() == ["open"]
+
+
 def test_connecting_opened() -> None:
     driver = offline()
     driver.connect()
