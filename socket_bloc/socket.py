@@ -36,7 +36,7 @@ from socket_bloc.session.effects import (
     Transmit,
 )
 from socket_bloc.session.session import Session
-from socket_bloc.session.state import Refused
+from socket_bloc.session.state import Offline, Refused
 from socket_bloc.states import SocketDataRejectedState, SocketReconnectingState, SocketState
 from socket_bloc.token_source import Token, TokenSource
 
@@ -83,7 +83,7 @@ class Socket:
         self._outbox: Outbox = MemoryOutbox() if outbox is None else outbox
         self._outbox.bind(serviceman_id, type)
         self._session = Session(
-            serviceman_id, self._outbox, uris=uris, jitter=random.random, full_history=full_history
+            serviceman_id, type, self._outbox, uris=uris, jitter=random.random, full_history=full_history
         )
         self._statuses = Broadcast[SocketReceiveDataEvent]("the order status stream")
         self._reports = Broadcast[SocketState | Exception]("the report stream")
@@ -102,6 +102,12 @@ class Socket:
         """Why the connection was refused; None unless that is the current state."""
         state = self._session.state
         return state.reason if isinstance(state, Refused) else None
+
+    @property
+    def farewell(self) -> str | None:
+        """How the relay closed the connection on purpose; None unless that is the current state."""
+        state = self._session.state
+        return state.reason if isinstance(state, Offline) else None
 
     def get_order_status_stream(self) -> Observable[SocketReceiveDataEvent]:
         """Return the statuses of the feed as they arrive, including those that this user sent."""

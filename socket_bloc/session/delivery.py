@@ -99,6 +99,10 @@ class Delivery:
         """Return the deferred sends whose time has come."""
         return [self._unsettled[message_id] for message_id, at in self._deferred.items() if at <= now]
 
+    def is_in_flight(self, send: Send) -> bool:
+        """Return whether a send has been transmitted on this connection, and its answer is awaited."""
+        return send.message_id in self._in_flight
+
     def is_overdue(self, now: float) -> bool:
         """Return whether an answer should have arrived by now."""
         return next(iter(self._in_flight.values()), now + 1) <= now

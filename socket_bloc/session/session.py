@@ -21,7 +21,7 @@ from socket_bloc.frames import (
     WelcomeFrame,
     read_relay_frame,
 )
-from socket_bloc.order_status import RejectionCode
+from socket_bloc.order_status import ClientType, RejectionCode
 from socket_bloc.outbox import Send
 from socket_bloc.session.addresses import Addresses
 from socket_bloc.session.cursor import FeedCursor, SeqCheck
@@ -41,6 +41,7 @@ from socket_bloc.session.state import (
     Welcomed,
     WithSocket,
 )
+from socket_bloc.session.violations import Violations, is_what_was_sent, problem_of_welcome
 from socket_bloc.states import (
     SocketConnectState,
     SocketDataQueuedState,
@@ -56,15 +57,17 @@ SILENCE_TIMEOUT: Final = 10.0
 STABLE_AFTER: Final = 30.0
 """Seconds of a live connection after which the back-off is reset."""
 
-_MAX_VIOLATIONS: Final = 100
-
 
 class Session:
-    """The state of one user's connection, over all its attempts, to the relay at any of `uris`."""
+    """The state of one user's connection, over all its attempts, to the relay at any of `uris`.
+
+    `cursor`, `retries` and `addresses` are there to be read.
+    """
 
     def __init__(
         self,
         user_id: str,
+        type: ClientType,
         unsettled: Iterable[Send],
         *,
         uris: Sequence[str],
@@ -73,15 +76,17 @@ class Session:
     ) -> None:
         """`unsettled` is what an earlier process has left in the outbox, oldest first."""
         self._user_id = user_id
+        self._type = type
         self._inherited = list(unsettled)
         self._delivery = Delivery(self._inherited, jitter)
         self._outcomes: dict[str, Settle] = {}
-        self._cursor = FeedCursor(full_history=full_history)
-        self._retries = Retries(jitter)
-        self._addresses = Addresses(uris)
+        self.cursor = FeedCursor(full_history=full_history)
+        self.retries = Retries(jitter)
+        self.addresses = Addresses(uris)
         self._state: SessionState = Offline()
         self._attempt = 0
-        self._violations: set[str] = set()
+        self._violations = Violations()
+        self._foreign_seq: int | None = None
         self._effects: list[Effect] = []
 
     @property
@@ -108,7 +113,7 @@ class Session:
             case Connecting(answer_by=at) | Synchronising(answer_by=at):
                 return at
             case Live(since=since):
-                times = (self._delivery.deadline, since + STABLE_AFTER if self._retries.tries else None)
+                times = (self._delivery.deadline, since + STABLE_AFTER if self.retries.tries else None)
                 return min((at for at in times if at is not None), default=None)
             case Offline() | Refused():
                 return None
@@ -118,8 +123,8 @@ class Session:
     def connect(self) -> list[Effect]:
         """Open a connection, and keep it open until `disconnect`."""
         if not self.has_socket:
-            self._retries.reset()
-            self._addresses.start_again()
+            self.retries.reset()
+            self.addresses.start_again()
         self._queued(self._inherited)
         self._inherited.clear()
         if not self._is_linked:
@@ -186,9 +191,9 @@ class Session:
         """The connection of an attempt has ended, or could not be opened."""
         if self._is_current(attempt):
             self._requeue()
-            reason = self._addresses.described(str(disconnect))
+            reason = self.addresses.described(str(disconnect))
             if isinstance(disconnect, Closed) and disconnect.code == CloseCode.NORMAL:
-                self._state = Offline()
+                self._state = Offline(reason)
                 self._effects.append(SocketDisconnectState())
             elif self._may_retry(disconnect, now):
                 self._back_off(reason, now)
@@ -208,7 +213,7 @@ class Session:
                 self._reconnect("the relay does not answer", now, elsewhere=True)
             case Live(since=since):
                 if since + STABLE_AFTER <= now:
-                    self._retries.reset_backoff()
+                    self.retries.reset_backoff()
                 for send in self._delivery.due(now):
                     self._transmit(send, now)
             case _:
@@ -218,27 +223,52 @@ class Session:
     # Frames
 
     def _on_welcome(self, frame: WelcomeFrame, now: float) -> None:
-        if not self._cursor.welcomed(frame):
+        problem = problem_of_welcome(frame, self._user_id, self._type, self.cursor)
+        if problem is not None:
+            self._on_violation(problem, now)
+            return
+        if not self.cursor.welcomed(frame):
             self._reconnect("requesting the history from its start", now)
             return
-        self._addresses.welcomed()
+        self.addresses.welcomed()
         self._effects.append(SocketConnectState(frame.resumed, frame.epoch))
         self._state = Synchronising(self._attempt, frame.head, now)
         self._synchronise(now)
 
     def _on_status(self, frame: StatusFrame, now: float) -> None:
-        is_own = frame.order_status.sender_id == self._user_id
-        is_answer = is_own and self._delivery.unanswered(frame.message_id) is not None
-        check = self._advance(frame.seq, now)
-        if check is SeqCheck.GAP or (check is SeqCheck.DUPLICATE and not is_answer):
+        status = frame.order_status
+        is_own = status.sender_id == self._user_id
+        if not is_own and status.receiver_id not in (self._user_id, None):
+            self._on_foreign_status(frame.seq, now)
             return
-        self._effects.append(
-            SocketReceiveDataEvent(frame.order_status, frame.message_id, frame.seq, frame.at)
-        )
-        if is_answer:
-            self._retries.reset()
+        send = self._delivery.unanswered(frame.message_id) if is_own else None
+        if send is not None and not is_what_was_sent(frame, send):
+            if self._delivery.is_in_flight(send):
+                self._on_violation(f"the answer to {send.message_id} is not what was sent", now)
+                return
+            send = None  # another status under its message id; once sent, it will be rejected for that
+        check = self._advance(frame.seq, now)
+        if check is SeqCheck.GAP or (check is SeqCheck.DUPLICATE and send is None):
+            return
+        self._effects.append(SocketReceiveDataEvent(status, frame.message_id, frame.seq, frame.at))
+        if send is not None:
+            self.retries.reset()
             self._answered(frame.message_id, was_rejected=False)
         self._synchronise(now)
+
+    def _on_foreign_status(self, seq: int, now: float) -> None:
+        problem = f"status {seq} is of an order in which this user has no part"
+        if self._foreign_seq != seq:
+            self._foreign_seq = seq
+            self._on_violation(problem, now)
+        else:
+            self._report(f"{problem}; continuing after it")
+            self._advance(seq, now)
+            self._synchronise(now)
+
+    def _on_violation(self, problem: str, now: float) -> None:
+        self._report(problem)
+        self._reconnect(problem, now, elsewhere=True)
 
     def _on_rejected(self, frame: RejectedFrame, message_id: str, now: float) -> None:
         send = self._delivery.unanswered(message_id)
@@ -261,8 +291,8 @@ class Session:
             self._synchronise(now)
 
     def _advance(self, seq: int, now: float) -> SeqCheck:
-        before = self._cursor.seq
-        check = self._cursor.advance(seq)
+        before = self.cursor.seq
+        check = self.cursor.advance(seq)
         if check is SeqCheck.GAP:
             self._reconnect(f"the feed has a gap after {before}", now)
         elif check is SeqCheck.GAP_SKIPPED:
@@ -271,7 +301,7 @@ class Session:
 
     def _synchronise(self, now: float) -> None:
         match self._state:
-            case Synchronising(attempt, head) if self._cursor.has_reached(head):
+            case Synchronising(attempt, head) if self.cursor.has_reached(head):
                 self._state = Live(attempt, now)
                 for send in self._delivery.ready():
                     self._transmit(send, now)
@@ -293,11 +323,9 @@ class Session:
 
     def _open(self) -> None:
         self._attempt += 1
-        self._addresses.opening()
+        self.addresses.opening()
         self._state = Connecting(self._attempt)
-        self._effects.append(
-            Open(self._attempt, self._addresses.current, self._cursor.seq, self._cursor.epoch)
-        )
+        self._effects.append(Open(self._attempt, self.addresses.current, self.cursor.seq, self.cursor.epoch))
 
     def _close(self, code: int, reason: str) -> None:
         self._requeue()
@@ -312,27 +340,25 @@ class Session:
         self._effects += [SocketDataQueuedState(send.order_status, send.message_id) for send in sends]
 
     def _reconnect(self, reason: str, now: float, *, elsewhere: bool = False) -> None:
-        self._retries.reset_disconnects()
+        self.retries.reset_disconnects()
         self._close(CloseCode.NORMAL, reason)
-        described = self._addresses.described(reason)
+        described = self.addresses.described(reason)
         if elsewhere:
-            self._addresses.move_on(now)
+            self.addresses.move_on(now)
         self._back_off(described, now)
 
     def _may_retry(self, disconnect: Disconnect, now: float) -> bool:
-        is_allowed = self._retries.allow(retry_policy(disconnect))
-        is_usable = self._addresses.lost(disconnect, now, was_welcomed=self.is_connected)
+        is_allowed = self.retries.allow(retry_policy(disconnect))
+        is_usable = self.addresses.lost(disconnect, now, was_welcomed=self.is_connected)
         return is_usable if is_about_the_address(disconnect) else is_allowed
 
     def _back_off(self, reason: str, now: float) -> None:
-        delay = self._addresses.held_back(now) + self._retries.next_delay()
+        delay = self.addresses.held_back(now) + self.retries.next_delay()
         self._state = BackingOff(now + delay)
-        self._effects.append(Reconnecting(self._retries.tries, delay, reason))
+        self._effects.append(Reconnecting(self.retries.tries, delay, reason))
 
     def _report(self, problem: str) -> None:
-        # Each problem once: a relay that violates the protocol does so with many frames.
-        if problem not in self._violations and len(self._violations) < _MAX_VIOLATIONS:
-            self._violations.add(problem)
+        if self._violations.is_new(problem):
             self._effects.append(ProtocolViolation(problem))
 
     @property

@@ -10,6 +10,7 @@ What is in quotes is announced to the user.
     Connecting      welcome, after < head              "connected"                          Synchronising
     Connecting      welcome, after = head              "connected", transmit what is ready  Live
     Connecting      welcome, history starts too late   close, "reconnecting" from 0         BackingOff
+    Connecting      welcome that is not true           "violation", close, "reconnecting"   BackingOff
     Connecting      welcome overdue                    close, "reconnecting"                BackingOff
     Synchronising   status, seq = head                 "status", transmit what is ready     Live
     Synchronising   nothing for 10 s                   close, "reconnecting"                BackingOff
@@ -18,6 +19,9 @@ What is in quotes is announced to the user.
     welcomed        status, seq <= cursor, otherwise   none                                 same
     welcomed        status, seq > cursor + 1           close, "reconnecting"                BackingOff
     welcomed        the same gap again                 "violation", then as the next seq    same
+    welcomed        status of others' order            "violation", close, "reconnecting"   BackingOff
+    welcomed        the same status of others again    "violation", move the cursor         same
+    Live            status, another than was sent      "violation", close, "reconnecting"   BackingOff
     welcomed        rejected, final                    "rejected"                           same
     welcomed        rejected, not final                transmit it again later              same
     welcomed        invalid status with a seq          "violation", move the cursor         same
@@ -63,7 +67,9 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Offline:
-    """No connection is wanted."""
+    """No connection is wanted; `reason` says why, if it was the relay that closed it."""
+
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import assert_never
 
 import pytest
 
 from socket_bloc.events import SocketReceiveDataEvent
+from socket_bloc.frames import StatusFrame
+from socket_bloc.order_status import ClientType, OrderStatus, StatusCode
 from socket_bloc.outbox import MemoryOutbox, Send
 from socket_bloc.session.disconnect import Closed, Disconnect, HttpRefused
 from socket_bloc.session.effects import (
@@ -28,7 +31,7 @@ from socket_bloc.states import (
     SocketDisconnectState,
     SocketRefusedState,
 )
-from tests.socket_bloc.simulation import CLIENT, SERVICEMAN, URI
+from tests.socket_bloc.simulation import CLIENT, SERVICEMAN, URI, placed
 
 AT = "2026-11-22T10:01:12.345678Z"
 CUT = Closed(1006, "no close frame received")
@@ -37,25 +40,41 @@ CUT = Closed(1006, "no close frame received")
 # Frames of the relay, as texts
 
 
-def welcome(after: int = 0, head: int | None = None, *, resumed: bool = True, epoch: str = "e1") -> str:
+def welcome(
+    after: int = 0,
+    head: int | None = None,
+    *,
+    resumed: bool = True,
+    epoch: str = "e1",
+    user_id: str = CLIENT,
+    type: str = "client",
+) -> str:
     """A welcome; without a `head`, one that replays nothing."""
     head = after if head is None else head
-    frame = {"type": "welcome", "userId": CLIENT, "clientType": "client", "epoch": epoch}
+    frame = {"type": "welcome", "userId": user_id, "clientType": type, "epoch": epoch}
     return json.dumps(frame | {"after": after, "head": head, "resumed": resumed})
 
 
-def status(seq: int, message_id: str = "theirs", sender: str = SERVICEMAN) -> str:
-    """An entry of the feed; of the serviceman, or else of the client."""
-    name, number = ("ACCEPTED", 1004) if sender == SERVICEMAN else ("PLACED", 1001)
-    order_status = {"orderStatusAsString": name, "orderStatusAsInt": number, "message": "Hello"}
-    ids = {"senderId": sender, "receiverId": None, "orderId": "o-1"}
-    frame = {"type": "status", "seq": seq, "messageId": message_id, "at": AT}
-    return json.dumps(frame | {"orderStatus": order_status | ids})
+def status(seq: int, message_id: str = "theirs", *, receiver: str | None = None) -> str:
+    """An entry of the feed: a status of the serviceman."""
+    order_status = OrderStatus.of(
+        StatusCode.ACCEPTED, order_id="o-1", message="Hello", sender_id=SERVICEMAN, receiver_id=receiver
+    )
+    return entry(seq, message_id, order_status)
 
 
-def own(seq: int, message_id: str) -> str:
-    """An entry of the feed that this client has sent."""
-    return status(seq, message_id, CLIENT)
+def own(seq: int, sent: str | Send) -> str:
+    """An entry of the feed that this client has sent; by its message id alone, that of a PLACED."""
+    send = placed("o-1", sent) if isinstance(sent, str) else sent
+    return entry(seq, send.message_id, send.order_status.model_copy(update={"sender_id": CLIENT}))
+
+
+def entry(seq: int, message_id: str, order_status: OrderStatus) -> str:
+    """An entry of the feed."""
+    frame = StatusFrame(
+        seq=seq, message_id=message_id, at=datetime.fromisoformat(AT), order_status=order_status
+    )
+    return frame.model_dump_json()
 
 
 def rejected(message_id: str | None, code: str = "illegalTransition", current: int | None = None) -> str:
@@ -115,7 +134,12 @@ class Driver:
         for send in unsettled:
             self.outbox.add(send)
         self.session = Session(
-            CLIENT, self.outbox, uris=uris, jitter=lambda: jitter, full_history=full_history
+            CLIENT,
+            ClientType.CLIENT,
+            self.outbox,
+            uris=uris,
+            jitter=lambda: jitter,
+            full_history=full_history,
         )
         self.now = 1000.0
         self.attempt = 0

@@ -130,7 +130,12 @@ class Client:
 
     def __post_init__(self) -> None:
         self.session = Session(
-            CLIENT, self.outbox, uris=[URI], jitter=self.jitter, full_history=self.full_history
+            CLIENT,
+            ClientType.CLIENT,
+            self.outbox,
+            uris=[URI],
+            jitter=self.jitter,
+            full_history=self.full_history,
         )
 
 

@@ -210,7 +210,7 @@ def lose_in_turn(driver: Driver, *disconnects: Disconnect) -> list[str]:
     """Lose one connection after the other, each after a welcome; return the last effect of each."""
     last: list[str] = []
     for disconnect in disconnects:
-        driver.reconnect(welcome())
+        driver.reconnect(welcome(driver.session.cursor.seq or 0))
         last.append(driver.lose(disconnect)[-1].split()[0])
     return last
 

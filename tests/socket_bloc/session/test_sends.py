@@ -83,7 +83,7 @@ def test_otherwise_an_outcome_was_announced(answer: str, settle: str) -> None:
     driver.receive(answer)
     assert driver.lose() == ["reconnecting in 0.5"]
     assert driver.announce("m-1") == [settle]
-    assert driver.reconnect(welcome())[-1] == "transmit m-2"
+    assert driver.reconnect(welcome(driver.session.cursor.seq or 0))[-1] == "transmit m-2"
 
 
 def test_live_send_first_of_its_order() -> None:
@@ -117,9 +117,9 @@ def test_of_each_order_one_send_is_in_flight() -> None:
     driver = live()
     sends = [driver.send(send) for send in (A1, A2, B1, A3)]
     assert sends == [["transmit a-1"], ["queued a-2"], ["transmit b-1"], ["queued a-3"]]
-    assert driver.receive(own(1, "a-1")) == ["status 1", "settle a-1", "transmit a-2"]
-    assert driver.receive(own(2, "b-1")) == ["status 2", "settle b-1"]
-    assert driver.receive(own(3, "a-2")) == ["status 3", "settle a-2", "transmit a-3"]
+    assert driver.receive(own(1, A1)) == ["status 1", "settle a-1", "transmit a-2"]
+    assert driver.receive(own(2, B1)) == ["status 2", "settle b-1"]
+    assert driver.receive(own(3, A2)) == ["status 3", "settle a-2", "transmit a-3"]
 
 
 def test_a_cancelled_is_transmitted_only_after_the_placed_before_it_was_rejected() -> None:
@@ -185,14 +185,14 @@ def test_a_status_of_the_other_party_under_the_same_message_id_settles_nothing(b
 
 def test_what_the_replay_settles_is_not_transmitted_again() -> None:
     driver = synchronising(A1, A2, B1, head=2)
-    assert driver.receive(own(1, "a-1")) == ["status 1", "settle a-1"]
+    assert driver.receive(own(1, A1)) == ["status 1", "settle a-1"]
     assert driver.receive(status(2)) == ["status 2", "transmit a-2", "transmit b-1"]
 
 
 def test_what_the_end_of_the_replay_answers_is_not_transmitted_before_it_is_settled() -> None:
     driver = synchronising(A1, A2, B1, head=1)
     driver.announces = False
-    assert driver.receive(own(1, "a-1")) == ["status 1", "transmit b-1"]
+    assert driver.receive(own(1, A1)) == ["status 1", "transmit b-1"]
     assert driver.send(A1) == []
     assert driver.announce("a-1") == ["settle a-1", "transmit a-2"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from socket_bloc.errors import NoSocketError
 from socket_bloc.events import SocketReceiveDataEvent
-from socket_bloc.order_status import OrderStatus, StatusCode
+from socket_bloc.order_status import ClientType, OrderStatus, StatusCode
 from socket_bloc.outbox import MemoryOutbox
 from socket_bloc.session.disconnect import Closed
 from socket_bloc.session.effects import Close, Open, Reconnecting
@@ -48,7 +48,7 @@ def test_offline_connect() -> None:
     driver = offline()
     assert driver.connect() == ["open"]
     assert driver.session.state == Connecting(1)
-    session = Session(CLIENT, MemoryOutbox(), uris=[URI], jitter=float)
+    session = Session(CLIENT, ClientType.CLIENT, MemoryOutbox(), uris=[URI], jitter=float)
     assert session.connect() == [Open(1, URI, since=None, epoch=None)]
 
 
