@@ -31,10 +31,10 @@ class OrderRejected(SocketBlocError):
 
 
 class NoSocketError(SocketBlocError):
-    """There is no socket: before the first connect event, or after a disconnect."""
+    """There is no socket: before the first connect event, or after a disconnect by either side."""
 
-    def __init__(self) -> None:
-        super().__init__("there is no socket to send through; add a SocketConnectEvent first")
+    def __init__(self, reason: str = "there is no socket to send through") -> None:
+        super().__init__(f"{reason}; add a SocketConnectEvent first")
 
 
 class ConnectionRefused(SocketBlocError):

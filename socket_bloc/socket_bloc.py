@@ -141,7 +141,9 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
             InvalidOrderStatusError: This user may not send it, or a field is missing.
             OutboxError: The outbox is full or cannot store it; nothing was sent.
             OrderRejected: The relay rejected it, finally.
-            NoSocketError: There is no socket; nothing was queued.
+            NoSocketError: There is no socket; nothing was queued. Or the relay, or a proxy, closed the
+                connection with 1000, and the status stays queued until the next connect: a retry of your own
+                must repeat its `message_id`.
             ConnectionRefused: The relay refused the connection.
             BlocClosedError: The bloc is closed, or was closed before the outcome was known.
         """
@@ -257,6 +259,8 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
                 self._fail_all(ConnectionRefused(reason))
                 emit(refused)
             case state:
+                if isinstance(state, SocketDisconnectState) and (reason := self._socket.farewell):
+                    self._fail_all(NoSocketError(f"the relay has {reason}, and what was sent stays queued"))
                 emit(state)
 
     # Outcomes

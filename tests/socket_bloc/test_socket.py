@@ -22,6 +22,7 @@ from socket_bloc import (
     SocketConnectEvent,
     SocketConnectState,
     SocketDataSentState,
+    SocketDisconnectEvent,
     SocketDisconnectState,
     SocketReceiveDataEvent,
     SocketReceiveDataState,
@@ -36,6 +37,15 @@ from tests.socket_bloc.simulation import AT
 from tests.socket_bloc.waiting import TIMEOUT, StateRecorder, connected
 
 PLACED = OrderStatus.of(StatusCode.PLACED, order_id="o-1", receiver_id="s-4")
+
+
+async def commit(connection: ServerConnection) -> None:
+    """Commit the first send, and nothing else."""
+    frame = json.loads(await connection.recv())
+    status = {**frame["orderStatus"], "senderId": "c-17"}
+    answer = {"type": "status", "seq": 1, "messageId": frame["messageId"], "at": AT.isoformat()}
+    await connection.send(json.dumps({**answer, "orderStatus": status}))
+    await stay(connection)
 
 
 @pytest.fixture
@@ -178,6 +188,59 @@ async def test_the_close_code_decides_what_follows(
     assert type(first) is state
 
 
+async def test_a_submit_ends_if_the_relay_closes_with_1000_and_its_status_stays_queued(
+    relay: FakeRelay, make_client: Callable[..., SocketBloc]
+) -> None:
+    async def close(connection: ServerConnection) -> None:
+        await connection.recv()
+        await connection.close(1000, "idle for too long")
+
+    relay.answer = close
+    client = make_client()
+    recorder = await connected(client)
+    with pytest.raises(NoSocketError) as caught:
+        await client.submit(PLACED, message_id="m-1")
+    assert str(caught.value) == (
+        "the relay has closed with 1000: idle for too long, and what was sent stays queued; "
+        "add a SocketConnectEvent first"
+    )
+    with pytest.raises(NoSocketError, match=r"^there is no socket to send through; add a SocketConnectEvent"):
+        await client.submit(PLACED, message_id="m-2")
+    sent: list[str] = []
+
+    async def read(connection: ServerConnection) -> None:
+        sent.append(json.loads(await connection.recv())["messageId"])
+        await connection.close(4001)
+
+    relay.answer = read
+    client.add(SocketConnectEvent())
+    await recorder.until(SocketReconnectingState)
+    assert sent == ["m-1"]
+
+
+async def test_a_submit_outlives_a_disconnect_of_the_user(
+    relay: FakeRelay, make_client: Callable[..., SocketBloc]
+) -> None:
+    has_arrived = asyncio.Event()
+
+    async def receive(connection: ServerConnection) -> None:
+        await connection.recv()
+        has_arrived.set()
+        await stay(connection)
+
+    relay.answer = receive
+    client = make_client()
+    recorder = await connected(client)
+    submit = asyncio.create_task(client.submit(PLACED))
+    await asyncio.wait_for(has_arrived.wait(), TIMEOUT)
+    client.add(SocketDisconnectEvent())
+    await recorder.until(SocketDisconnectState)
+    assert not submit.done()
+    relay.answer = commit
+    client.add(SocketConnectEvent())
+    assert (await submit).seq == 1
+
+
 async def test_a_relay_that_stops_reading_does_not_delay_the_close(
     deaf_relay: FakeRelay, make_client: Callable[..., SocketBloc]
 ) -> None:
@@ -212,22 +275,6 @@ async def test_a_close_that_waits_for_a_full_buffer_is_cut_short(
 
 
 async def test_the_socket_of_the_diagram_works_without_the_bloc(relay: FakeRelay) -> None:
-    async def commit(connection: ServerConnection) -> None:
-        async for data in connection:
-            frame = json.loads(data)
-            status = {**frame["orderStatus"], "senderId": "c-17"}
-            await connection.send(
-                json.dumps(
-                    {
-                        "type": "status",
-                        "seq": 1,
-                        "messageId": frame["messageId"],
-                        "at": AT.isoformat(),
-                        "orderStatus": status,
-                    }
-                )
-            )
-
     relay.answer = commit
     socket = Socket("c-17", ClientType.CLIENT, uri=relay.uri)
     arrived: asyncio.Queue[SocketReceiveDataEvent] = asyncio.Queue()
