@@ -14,6 +14,7 @@ from server_stub.rate_limit import RateLimit
 from server_stub.records import Entry, User
 from server_stub.session import SessionContext, UserSession
 from server_stub.wire.connection import Connection
+from server_stub.wire.deadlines import TimerWheel
 from socket_bloc.order_flow import OrderFlow
 
 __all__ = ["Relay"]
@@ -28,6 +29,7 @@ class Relay:
         flow: OrderFlow,
         observers: Observers,
         rate_limit: RateLimit,
+        expiries: TimerWheel,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._ledger = Ledger(store, flow)
@@ -36,13 +38,21 @@ class Relay:
         self.session_count = 0
         self._sessions: dict[User, list[UserSession]] = {}
         self._context = SessionContext(
-            store.feeds, self.writer, flow, observers, rate_limit, loop, joined=self._joined, left=self._left
+            store.feeds,
+            self.writer,
+            flow,
+            observers,
+            rate_limit,
+            expiries,
+            loop,
+            joined=self._joined,
+            left=self._left,
         )
 
     def session(self, connection: Connection, admission: Admission) -> UserSession:
         """Create the session of an admitted connection. Raises `LedgerError`."""
         feed = self._ledger.open_feed(admission.user, admission.since, admission.epoch)
-        return UserSession(self._context, connection, admission.user, feed)
+        return UserSession(self._context, connection, admission.user, feed, admission.expires)
 
     def close_sessions(self, code: int, reason: str) -> None:
         """Start to close every connection; as in the diagram, the last to connect is the first to go."""

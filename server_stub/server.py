@@ -83,7 +83,8 @@ class Server:
         self._metrics = Metrics()
         observers = Observers(self._metrics, observer)
         rate_limit = RateLimit(settings.rate_limit, settings.rate_burst)
-        self._relay = Relay(store, flow, observers, rate_limit, self._loop)
+        self._expiries = TimerWheel(time.time)
+        self._relay = Relay(store, flow, observers, rate_limit, self._expiries, self._loop)
         self._state = _State.LISTENING
         self._listener: asyncio.Server | None = None
         self._connections: set[Connection] = set()
@@ -97,6 +98,8 @@ class Server:
             lambda: Connection(self), sock=self._socket, backlog=BACKLOG
         )
         self.timers.start(self._loop)
+        if self._tokens is not None:
+            self._expiries.start(self._loop)
 
     @property
     def uri(self) -> str:
@@ -134,6 +137,7 @@ class Server:
         for connection in self._connections:
             connection.abort()
         self.timers.stop()
+        self._expiries.stop()
         if not self._relay.writer.stop(_COMMIT_TIMEOUT):
             _log.error("a COMMIT does not return; the database stays locked until it does")
         self._closed.set()

@@ -21,6 +21,7 @@ from server_stub.observer import Observers
 from server_stub.rate_limit import RateLimit, TokenBucket
 from server_stub.records import Answer, Entry, FeedStart, Submission, User
 from server_stub.wire.connection import Connection
+from server_stub.wire.deadlines import TimerWheel
 from socket_bloc.frames import CloseCode
 from socket_bloc.order_flow import OrderFlow
 from socket_bloc.order_status import Rejection, RejectionCode
@@ -43,6 +44,8 @@ class SessionContext:
     flow: OrderFlow
     observers: Observers
     rate_limit: RateLimit
+    expiries: TimerWheel
+    """Runs by the wall clock, as the `exp` of a token does: also if that clock is set."""
     loop: asyncio.AbstractEventLoop
     joined: Callable[[UserSession], None]
     left: Callable[[UserSession], None]
@@ -57,18 +60,30 @@ class UserSession:
         "_context",
         "_cursor",
         "_deferred_replies",
+        "_expires",
         "_feed",
         "_is_page_scheduled",
         "_malformed",
+        "slot",
         "user",
     )
 
-    def __init__(self, context: SessionContext, connection: Connection, user: User, feed: FeedStart) -> None:
+    def __init__(
+        self,
+        context: SessionContext,
+        connection: Connection,
+        user: User,
+        feed: FeedStart,
+        expires: float | None = None,
+    ) -> None:
+        """`expires` is when the user's token does, in seconds since 1970."""
         self.user = user
+        self.slot: int | None = None
         self._context = context
         self._connection = connection
         self._feed = feed
         self._cursor = feed.after
+        self._expires = expires
         self._bucket = TokenBucket(context.rate_limit, context.loop.time())
         self._malformed = 0
         self._is_page_scheduled = False  # the next page is read in another iteration of the loop
@@ -78,6 +93,8 @@ class UserSession:
         """Send the welcome, and start the replay."""
         _log.info("connected: %s from %s", self.user, self._connection.peer)
         self._context.joined(self)
+        if self._expires is not None:
+            self._context.expiries.set(self, self._expires)
         self._context.observers.connected(self.user)
         self._connection.send(welcome_frame(self.user, self._context.feeds.epoch, self._feed))
         if self._cursor < self._feed.head:
@@ -119,8 +136,13 @@ class UserSession:
     def lost(self, close_code: int) -> None:
         """The connection has ended."""
         _log.info("disconnected: %s, close code %d", self.user, close_code)
+        self._context.expiries.cancel(self)
         self._context.left(self)
         self._context.observers.disconnected(self.user, close_code)
+
+    def on_deadline(self, now: float) -> None:
+        """The user's token has expired; what it has submitted is still committed."""
+        self.close(CloseCode.TOKEN_EXPIRED, "the token has expired")
 
     def close(self, code: int, reason: str) -> None:
         """Start to close the connection."""

@@ -34,7 +34,7 @@ class TimerWheel:
     """Calls `on_deadline` of each object whose deadline `advance` has reached."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        """`now` returns seconds that never go back, as the event loop's `time` does."""
+        """`now` is a clock in seconds. If it goes back, what is due waits until it has caught up."""
         self.now = now
         self._due: defaultdict[int, set[HasDeadline]] = defaultdict(set)
         self._timer: asyncio.TimerHandle | None = None

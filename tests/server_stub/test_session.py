@@ -16,9 +16,10 @@ from server_stub.observer import Observers, RelayObserver
 from server_stub.rate_limit import RateLimit
 from server_stub.records import Duplicate, Entry, FeedStart, Submission
 from server_stub.session import SessionContext, UserSession
+from server_stub.wire.deadlines import TimerWheel
 from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import Rejection, RejectionCode
-from tests.server_stub.support import CLIENT, LedgerHarness, send_frame, submission
+from tests.server_stub.support import CLIENT, Clock, LedgerHarness, send_frame, submission
 
 
 class FakeConnection:
@@ -31,6 +32,7 @@ class FakeConnection:
         self.capacity = 10**9
         self.frames: list[dict[str, Any]] = []
         self.failed_with: int | None = None
+        self.closed_with: int | None = None
 
     def send(self, text: bytes) -> None:
         self.frames.append(json.loads(text))
@@ -39,6 +41,10 @@ class FakeConnection:
 
     def fail(self, code: int, reason: str) -> None:
         self.failed_with = code
+        self.is_writable = False
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed_with = code
         self.is_writable = False
 
 
@@ -50,25 +56,34 @@ class SessionHarness:
         self.connection = FakeConnection()
         self.submitted: list[tuple[Submission, Reply]] = []
         self.rate_limit = RateLimit(0, 0)
+        self.clock = Clock()
+        self.expiries = TimerWheel(self.clock)
         self.here: list[UserSession] = []
 
     def submit(self, wanted: Submission, reply: Reply) -> None:
         self.submitted.append((wanted, reply))
 
-    def open(self, feed: FeedStart) -> UserSession:
+    def open(self, feed: FeedStart, expires: float | None = None) -> UserSession:
         context = SessionContext(
             feeds=self.ledger.feeds,
             writer=cast(Any, self),
             flow=ORDER_FLOW,
             observers=Observers(RelayObserver(), None),
             rate_limit=self.rate_limit,
+            expiries=self.expiries,
             loop=asyncio.get_running_loop(),
             joined=self.here.append,
             left=self.here.remove,
         )
-        session = UserSession(context, cast(Any, self.connection), CLIENT, feed)
+        session = UserSession(context, cast(Any, self.connection), CLIENT, feed, expires)
         session.opened()
         return session
+
+    def close_code_at(self, seconds: float) -> int | None:
+        """The code that the connection was closed with, once the clock shows so many seconds."""
+        self.clock.seconds = seconds
+        self.expiries.advance()
+        return self.connection.closed_with
 
     def commit(self, count: int = 1) -> list[Entry]:
         """Commit so many orders of the user, without notifying the session."""
@@ -257,3 +272,39 @@ async def test_the_20th_malformed_frame_is_answered_and_closes_the_connection(
     session.received("[]")
     assert [code for _id, code in harness.rejections].count("malformed") == 20
     assert harness.connection.failed_with == 1008
+
+
+async def test_a_connection_is_closed_when_its_token_expires_and_not_before(harness: SessionHarness) -> None:
+    harness.open(FeedStart(0, 0, resumed=True), expires=2000.6)
+    assert harness.close_code_at(2000.59) is None
+    assert harness.close_code_at(2001.0) == 4001
+
+
+async def test_a_wall_clock_that_is_set_neither_shortens_nor_extends_a_token(harness: SessionHarness) -> None:
+    harness.open(FeedStart(0, 0, resumed=True), expires=2000)
+    assert harness.close_code_at(1999) is None
+    assert harness.close_code_at(500) is None
+    assert harness.close_code_at(1999.9) is None
+    assert harness.close_code_at(90_000) == 4001
+
+
+@pytest.mark.parametrize("expires", [None, 253_402_300_799.9])
+async def test_without_a_token_and_with_one_of_the_far_future_it_stays_open(
+    harness: SessionHarness, expires: float | None
+) -> None:
+    harness.open(FeedStart(0, 0, resumed=True), expires=expires)
+    assert harness.close_code_at(253_402_300_799) is None
+
+
+async def test_a_connection_that_has_ended_does_not_expire(harness: SessionHarness) -> None:
+    session = harness.open(FeedStart(0, 0, resumed=True), expires=2000)
+    session.lost(1001)
+    assert harness.close_code_at(3000) is None
+
+
+async def test_a_token_that_expires_ends_a_replay(harness: SessionHarness) -> None:
+    harness.commit(300)
+    harness.open(FeedStart(0, 300, resumed=True), expires=2000)
+    assert harness.close_code_at(2000) == 4001
+    await _turns()
+    assert harness.seqs == list(range(1, 129))  # the page of the first moment

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,12 @@ from typing import Any
 import pytest
 from pydantic import SecretBytes
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Close
 from websockets.http11 import Response
 
-from server_stub import Server, Settings, StartError, serve
+from server_stub import Server, Settings, StartError, serve, server
+from socket_bloc import ClientType, SocketBloc, SocketConnectState, SocketReconnectingState
 from tests.server_stub.handshake.signing import (
     OTHER_SECRET,
     SECRET,
@@ -23,6 +28,7 @@ from tests.server_stub.handshake.signing import (
     token,
     written,
 )
+from tests.server_stub.support import send_frame
 
 
 @pytest.fixture
@@ -40,9 +46,12 @@ def _target(relay: Server, role: str = "client") -> str:
     return f"{relay.uri}?userId=c-1&type={role}"
 
 
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
 async def _welcome(relay: Server, bearer: str) -> bool:
-    headers = {"Authorization": f"Bearer {bearer}"}
-    async with connect(_target(relay), additional_headers=headers, proxy=None) as connection:
+    async with connect(_target(relay), additional_headers=_bearer(bearer), proxy=None) as connection:
         return "welcome" in str(await connection.recv())
 
 
@@ -149,6 +158,90 @@ async def test_a_relay_with_an_unusable_key_does_not_start(
             pass
     async with serve(settings):
         pass
+
+
+class WallClock:
+    """In place of the module `time`."""
+
+    def __init__(self) -> None:
+        self.seconds = time.time()
+
+    def time(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> WallClock:
+    clock = WallClock()
+    monkeypatch.setattr(server, "time", clock)
+    return clock
+
+
+async def test_a_connection_is_closed_with_4001_when_its_token_expires(
+    settings: Settings, clock: WallClock
+) -> None:
+    async with serve(settings) as relay:
+        uri = _target(relay)
+        expiring, lasting = token(exp=clock.seconds + 60), token(exp=clock.seconds + 90)
+        async with (
+            connect(uri, additional_headers=_bearer(expiring), proxy=None) as first,
+            connect(uri, additional_headers=_bearer(lasting), proxy=None) as second,
+        ):
+            await first.recv()
+            await second.recv()
+            clock.seconds += 61
+            with pytest.raises(ConnectionClosed) as caught:
+                await first.recv()
+            assert caught.value.rcvd == Close(4001, "the token has expired")
+            await second.send(send_frame())
+            assert "PLACED" in str(await second.recv())
+        assert (await _refusal(relay, uri, expiring)).status_code == 401
+
+
+async def test_an_expiry_during_a_shutdown_and_one_after_it_do_no_harm(
+    settings: Settings, clock: WallClock
+) -> None:
+    async with serve(settings) as relay:
+        headers = _bearer(token(exp=clock.seconds + 60))
+        async with connect(_target(relay), additional_headers=headers, proxy=None) as connection:
+            await connection.recv()
+            clock.seconds += 61
+            await relay.close()
+            with pytest.raises(ConnectionClosed) as caught:
+                await connection.recv()
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code in (1001, 4001)
+
+
+async def test_a_bloc_whose_token_expires_asks_for_another_and_loses_nothing(
+    settings: Settings, clock: WallClock
+) -> None:
+    issued: list[str] = []
+
+    def issue() -> str:
+        issued.append(token(exp=clock.seconds + 60))
+        return issued[-1]
+
+    async with (
+        serve(settings) as relay,
+        SocketBloc("c-1", ClientType.CLIENT, uri=relay.uri, token=issue) as client,
+    ):
+        orders = [await client.place_order("s-1", f"before {number}") for number in range(3)]
+        states = client.states()
+        clock.seconds += 61
+        sent = asyncio.gather(*(client.place_order("s-1", f"during {number}") for number in range(20)))
+        async with asyncio.timeout(30):
+            reconnecting = await anext(s async for s in states if isinstance(s, SocketReconnectingState))
+            connected = await anext(s async for s in states if isinstance(s, SocketConnectState))
+            orders += await sent
+        assert "4001" in str(reconnecting)
+        assert connected.resumed
+        assert len(issued) == 2
+        uri = f"{_target(relay)}&since=0"
+        async with connect(uri, additional_headers=_bearer(issue()), proxy=None) as reader:
+            assert json.loads(await reader.recv())["head"] == 23
+            feed = [json.loads(await reader.recv()) for _ in orders]
+            assert {entry["orderStatus"]["orderId"] for entry in feed} == set(orders)
 
 
 async def test_without_pyjwt_a_relay_with_a_key_says_what_to_install(
