@@ -12,11 +12,19 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one of the commands; `argv` is the command line without its first word. Returns the exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == ["relay"]:
+    command = argv[0] if argv else None
+    if command == "relay":
         # Not with the others: a relay would keep in memory what is imported for them.
         from server_stub.__main__ import main as relay
 
         return relay(argv[1:])
+    if command == "token":
+        if any(find_spec(name) is None for name in ("cyclopts", "cryptography", "jwt")):
+            sys.stderr.write("tokens need cyclopts and PyJWT: pip install 'socket-bloc[server]'\n")
+            return 2
+        from server_stub.token_command import run as token
+
+        return token(argv[1:])
     if find_spec("cyclopts") is None or find_spec("platformdirs") is None:
         sys.stderr.write("the commands need cyclopts and platformdirs: pip install 'socket-bloc[tui]'\n")
         return 2

@@ -234,10 +234,27 @@ def test_the_relay_is_one_of_the_commands() -> None:
     assert done.stderr.startswith("--port (RELAY_PORT): Input should be a valid integer")
 
 
+def test_a_token_is_printed_by_one_of_the_commands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a secret of at least thirty-two bytes")
+    assert main(["token", "--user", "c-17", "--type", "client", "--secret-file", str(secret)]) == 0
+    assert capsys.readouterr().out.count(".") == 2
+
+
+@pytest.mark.parametrize("missing", ["cyclopts", "jwt", "cryptography"])
+def test_without_what_a_token_needs_one_line_says_what_to_install(
+    missing: str, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert refused("token") == "tokens need cyclopts and PyJWT: pip install 'socket-bloc[server]'"
+
+
 def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for command in ("client", "serviceman", "demo", "relay", "completion", "--version"):
+    for command in ("client", "serviceman", "demo", "relay", "token", "completion", "--version"):
         assert f"│ {command} " in text
 
 
