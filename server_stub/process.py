@@ -24,7 +24,7 @@ _GC_THRESHOLD: Final = (20_000, 20, 20)
 
 
 def run(settings: Settings) -> int:
-    """Run a relay until a signal stops it, and return the exit status.
+    """Run a relay until a signal stops it, or it loses its database, and return the exit status.
 
     Prints `listening on URI` when the relay is ready. If it cannot start, prints the reason in one line on
     stderr, and returns 1.
@@ -33,15 +33,14 @@ def run(settings: Settings) -> int:
     raise_file_limit()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_run(settings))
+            return runner.run(_run(settings))
     except StartError as error:
         line = " ".join(str(error).split())
         sys.stderr.write(f"the relay cannot start: {line}\n")
         return 1
-    return 0
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_in_one_line)
     stop = asyncio.Event()
@@ -52,8 +51,10 @@ async def _run(settings: Settings) -> None:
         gc.set_threshold(*_GC_THRESHOLD)
         sys.stdout.write(f"listening on {server.uri}\n")
         sys.stdout.flush()
+        server.failed.add_done_callback(lambda _failed: stop.set())
         await stop.wait()
         _log.info("shutting down")
+    return 1 if server.failed.done() else 0
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -49,6 +49,7 @@ _COMMIT_TIMEOUT: Final = 1.0
 
 class _State(Enum):
     LISTENING = auto()
+    FAILED = auto()
     CLOSING = auto()
     CLOSED = auto()
 
@@ -90,6 +91,9 @@ class Server:
         self._connections: set[Connection] = set()
         self._connection_closed = asyncio.Event()
         self._closed = asyncio.Event()
+        self.failed: Final = self._relay.writer.lost
+        """Done when the database is lost: then all connections are closed, and so should be the relay."""
+        self.failed.add_done_callback(self._fail)
         self.timers = TimerWheel(self._loop.time)
 
     async def listen(self) -> None:
@@ -112,7 +116,7 @@ class Server:
 
         Takes less than 10 s, whatever the clients and the disk do. A second call waits for the first.
         """
-        if self._state is not _State.LISTENING:
+        if self._state in (_State.CLOSING, _State.CLOSED):
             await self._closed.wait()
             return
         self._state = _State.CLOSING
@@ -207,6 +211,11 @@ class Server:
             connection.respond(plain_response(HTTPStatus.OK, "ready\n"))
         else:
             connection.respond(unavailable("the database does not take a write").response)
+
+    def _fail(self, _lost: object) -> None:
+        if self._state is _State.LISTENING:
+            self._state = _State.FAILED
+            self._relay.close_sessions(CloseCode.GOING_AWAY, "the database is not available")
 
     async def _finish(self) -> None:
         try:

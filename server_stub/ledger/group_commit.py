@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 
 from server_stub.ledger.commit_thread import CommitThread
 from server_stub.ledger.ledger import Ledger
-from server_stub.ledger.store import LedgerError, Maintenance, Store
+from server_stub.ledger.store import DatabaseLostError, LedgerError, Maintenance, Store
 from server_stub.records import Answer, Entry, Outcome, Submission
 from socket_bloc.order_status import Rejection, RejectionCode
 
@@ -45,6 +45,7 @@ class _Phase(Enum):
     GATHERING = auto()
     COMMITTING = auto()
     MAINTENANCE = auto()
+    LOST = auto()
     STOPPED = auto()
 
 
@@ -96,6 +97,8 @@ class GroupCommit:
         self._probes: list[asyncio.Future[bool]] = []
         self._batch_probes: list[asyncio.Future[bool]] = []
         self._idle_waiters: list[asyncio.Future[None]] = []
+        self.lost: Final[asyncio.Future[None]] = loop.create_future()
+        """Done when the database is lost: from then on all is rejected, and `stop` is what is left to do."""
 
     def submit(self, submission: Submission, reply: Reply) -> None:
         """Queue a submission for the next batch.
@@ -114,7 +117,7 @@ class GroupCommit:
     def probe(self) -> asyncio.Future[bool]:
         """Return whether the database takes a write within the timeout."""
         probe: asyncio.Future[bool] = self._loop.create_future()
-        if self._phase is _Phase.STOPPED:
+        if self._phase in (_Phase.LOST, _Phase.STOPPED):
             probe.set_result(False)
         else:
             self._probes.append(probe)
@@ -125,7 +128,7 @@ class GroupCommit:
     async def drain(self) -> None:
         """Reject new submissions, and return when the queued ones have been answered."""
         self._is_accepting = False
-        while self._phase not in (_Phase.IDLE, _Phase.STOPPED):
+        while self._phase not in (_Phase.IDLE, _Phase.LOST, _Phase.STOPPED):
             idle: asyncio.Future[None] = self._loop.create_future()
             self._idle_waiters.append(idle)
             await idle
@@ -143,10 +146,7 @@ class GroupCommit:
             self._batch = []
             if self._timer is not None:
                 self._timer.cancel()
-            for probe in (*self._probes, *self._batch_probes):
-                _set_result(probe, False)
-            for waiter in self._idle_waiters:
-                _set_result(waiter, None)
+            self._release_waiters()
             self._thread.run(self._store.close, _closed)
         return self._thread.stop(timeout)
 
@@ -173,10 +173,15 @@ class GroupCommit:
         try:
             self._outcomes = self._ledger.stage(submissions, probe=bool(self._batch_probes))
         except Exception as error:
-            self._end(error)
+            self._phase = _Phase.COMMITTING
+            self._thread.run(self._store.verify, partial(self._not_staged, error))
         else:
             self._phase = _Phase.COMMITTING
             self._thread.run(self._store.commit, self._committed)
+
+    def _not_staged(self, problem: Exception, loss: Exception | None) -> None:
+        if self._phase is not _Phase.STOPPED:
+            self._end(loss or problem)  # perhaps it is because the database is lost
 
     def _committed(self, problem: Exception | None) -> None:
         if self._phase is _Phase.STOPPED:
@@ -188,11 +193,14 @@ class GroupCommit:
         self._end(problem)
 
     def _end(self, problem: Exception | None) -> None:
-        if problem is not None:
+        is_lost = isinstance(problem, DatabaseLostError)
+        if problem is not None and not is_lost:
             _report("failed to commit a batch", problem)
         self._batch_ended(len(self._batch), time.perf_counter() - self._started, problem is not None)
         self._deliver(problem)
-        if problem is not None or not self._begin_maintenance():
+        if is_lost:
+            self._lose(problem)
+        elif problem is not None or not self._begin_maintenance():
             self._continue()
 
     def _deliver(self, problem: Exception | None) -> None:
@@ -222,6 +230,9 @@ class GroupCommit:
     def _maintained(self, maintenance: Maintenance, problem: Exception | None) -> None:
         if self._phase is _Phase.STOPPED:
             return
+        if isinstance(problem, DatabaseLostError):
+            self._lose(problem)
+            return
         if problem is not None:
             _report("database maintenance failed", problem)
             self._continue()  # and try it again after the next batch
@@ -240,6 +251,22 @@ class GroupCommit:
             idle_waiters, self._idle_waiters = self._idle_waiters, []
             for waiter in idle_waiters:
                 _set_result(waiter, None)
+
+    def _lose(self, loss: DatabaseLostError) -> None:
+        """Acknowledge nothing any more, because it would be gone after a restart."""
+        _log.critical("the database is lost, nothing is committed any more: %s", loss)
+        self._phase = _Phase.LOST
+        self._is_accepting = False
+        while self._queue:
+            self._queue.popleft().answer(_unavailable(_UNAVAILABLE))
+        self._release_waiters()
+        self.lost.set_result(None)
+
+    def _release_waiters(self) -> None:
+        for probe in (*self._probes, *self._batch_probes):
+            _set_result(probe, False)
+        for waiter in self._idle_waiters:
+            _set_result(waiter, None)
 
     def _expire(self) -> None:
         """Reject what has waited too long. One timer for all: it is set for the oldest."""

@@ -8,11 +8,15 @@ from typing import NamedTuple, Protocol
 from server_stub.records import Entry, Submission, User
 from socket_bloc.order_flow import OrderRecord
 
-__all__ = ["FeedReader", "LedgerError", "Maintenance", "Store"]
+__all__ = ["DatabaseLostError", "FeedReader", "LedgerError", "Maintenance", "Store"]
 
 
 class LedgerError(Exception):
     """The database did not do what it was asked; one line says what."""
+
+
+class DatabaseLostError(LedgerError):
+    """The database is no longer the one that was opened: nothing that is written to it can be relied on."""
 
 
 class Maintenance(NamedTuple):
@@ -86,7 +90,11 @@ class Store(Protocol):
         ...
 
     def commit(self) -> None:
-        """Make the transaction durable."""
+        """Make the transaction durable. Raises `DatabaseLostError` if it may be durable in vain."""
+        ...
+
+    def verify(self) -> None:
+        """Raise `DatabaseLostError` if the database is lost. Blocks, and may run in another thread."""
         ...
 
     def after_commit(self) -> None:

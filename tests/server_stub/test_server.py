@@ -226,6 +226,34 @@ async def test_a_relay_whose_database_takes_no_write_is_healthy_but_not_ready(
         assert (await client.receive())["type"] == "status"
 
 
+async def test_a_relay_that_loses_its_database_closes_all_connections_and_is_not_ready(
+    relay: Server, tmp_path: Path
+) -> None:
+    async with joined(relay) as client:
+        (tmp_path / "orders.db").unlink()
+        await client.send("m-1")
+        assert (await client.receive())["code"] == "unavailable"
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.receive()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1001
+    assert relay.failed.done()
+    assert (await _get(relay, "/readyz"))[0] == 503
+    assert (await _get(relay, "/healthz"))[0] == 200
+    with pytest.raises(InvalidStatus) as refused:
+        async with joined(relay):
+            pass
+    assert refused.value.response.status_code == 503
+
+
+async def test_a_database_that_is_lost_after_the_relay_has_closed_changes_nothing(settings: Settings) -> None:
+    async with serve(settings) as relay:
+        await relay.close()
+        relay.failed.set_result(None)
+        await asyncio.sleep(0)
+        await relay.close()
+
+
 async def test_an_unreadable_feed_at_the_handshake_is_503(
     relay: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

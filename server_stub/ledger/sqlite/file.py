@@ -12,9 +12,11 @@ import sqlite3
 import stat
 import sys
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from server_stub.ledger.sqlite.errors import describe
+from server_stub.ledger.sqlite.live_files import LiveFiles
 from server_stub.ledger.store import LedgerError
 
 __all__ = ["SqliteFile", "open_sqlite_file", "sqlite_path"]
@@ -57,26 +59,26 @@ all. So a database that is open here must not be opened a second time, not even 
 
 
 class SqliteFile(NamedTuple):
-    """An open database: its path, its name, the one connection that writes, and one that reads."""
+    """An open database: its path, its name, the one connection that writes, and one that only reads."""
 
     path: str
     epoch: str
     writer: sqlite3.Connection
     reader: sqlite3.Connection
-    identity: tuple[int, int]
+    live: LiveFiles
     resources: ExitStack
 
-    @property
-    def is_in_place(self) -> bool:
-        """Whether the file at `path` is still the one that is open."""
-        try:
-            return _identity(os.stat(self.path)) == self.identity
-        except OSError:
-            return False
-
     def close(self) -> None:
-        """Close both connections, then release the lock."""
-        self.resources.close()
+        """Close both connections, then release the lock. Raises `DatabaseLostError`."""
+        with self.resources:
+            try:
+                self.live.verify()
+            finally:
+                # The last one that closes writes the WAL into the database and removes it; but the reader
+                # cannot. So files that are damaged stay as they are.
+                connections = (self.reader, self.writer)
+                for connection in reversed(connections) if self.live.is_damaged else connections:
+                    connection.close()
 
 
 def sqlite_path(url: str) -> str:
@@ -94,25 +96,25 @@ def open_sqlite_file(path: str) -> SqliteFile:
     schema version, a file with several names, one that another relay has open, or an error of SQLite.
     """
     path = os.path.realpath(path)
-    with ExitStack() as opened:  # closed again on any error
-        descriptor, identity = _open(path)
-        _open_here.add(identity)
-        opened.callback(_open_here.discard, identity)
-        opened.callback(os.close, descriptor)
+    with ExitStack() as resources, ExitStack() as connections:  # closed again on any error
+        descriptor = _open(path, resources)
         _refuse_foreign_file(path, descriptor)
-        _lock(path, descriptor, opened)
+        _lock(path, descriptor, resources)
         try:
-            writer = opened.enter_context(closing(_connect(path)))
+            writer = connections.enter_context(closing(_connect(path)))
             epoch = _prepare(writer)
-            reader = opened.enter_context(closing(_connect(path)))
-            reader.execute("PRAGMA query_only = 1")
+            reader = connections.enter_context(closing(_connect(f"{Path(path).as_uri()}?mode=ro", uri=True)))
+            reader.execute("SELECT epoch FROM relay").fetchone()  # from now on, it shares the WAL
+            live = LiveFiles(path, descriptor, resources)
         except sqlite3.Error as error:
             raise LedgerError(f"cannot open the database {path}: {describe(error)}") from None
-        resources = opened.pop_all()
-    return SqliteFile(path, epoch, writer, reader, identity, resources)
+        except OSError as error:
+            raise LedgerError(f"cannot open the WAL of the database {path}: {error.strerror}") from None
+        connections.pop_all()
+        return SqliteFile(path, epoch, writer, reader, live, resources.pop_all())
 
 
-def _open(path: str) -> tuple[int, tuple[int, int]]:
+def _open(path: str, resources: ExitStack) -> int:
     """Open the file, or create it; SQLite gives the files beside it the same permissions."""
     try:
         if os.path.exists(path) and _identity(os.stat(path)) in _open_here:
@@ -122,7 +124,11 @@ def _open(path: str) -> tuple[int, tuple[int, int]]:
         raise LedgerError(f"cannot open the database {path}: there is no such directory") from None
     except OSError as error:
         raise LedgerError(f"cannot open the database {path}: {error.strerror}") from None
-    return descriptor, _identity(os.fstat(descriptor))
+    identity = _identity(os.fstat(descriptor))
+    _open_here.add(identity)
+    resources.callback(_open_here.discard, identity)
+    resources.callback(os.close, descriptor)
+    return descriptor
 
 
 def _refuse_foreign_file(path: str, descriptor: int) -> None:
@@ -144,13 +150,13 @@ def _refuse_foreign_file(path: str, descriptor: int) -> None:
         raise LedgerError(f"cannot use the database {path}: {reason}")
 
 
-def _lock(path: str, descriptor: int, opened: ExitStack) -> None:
+def _lock(path: str, descriptor: int, resources: ExitStack) -> None:
     """Lock the file itself, so that it has one lock whatever its name."""
     try:
         if sys.platform != "linux":
             # There, flock and the POSIX locks of SQLite exclude each other: a file beside it has the lock.
             descriptor = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT, 0o600)
-            opened.callback(os.close, descriptor)
+            resources.callback(os.close, descriptor)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise _taken(path) from None
@@ -178,9 +184,9 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _connect(path: str) -> sqlite3.Connection:
+def _connect(path: str, *, uri: bool = False) -> sqlite3.Connection:
     # It never waits for a lock, which would block the event loop. Transactions are explicit.
-    return sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False, uri=uri)
 
 
 def _create(writer: sqlite3.Connection) -> None:
@@ -203,5 +209,4 @@ def _make_durable(writer: sqlite3.Connection) -> None:
     if sys.platform == "darwin":  # where fsync alone leaves the data in the cache of the disk
         writer.execute("PRAGMA fullfsync = 1")
         writer.execute("PRAGMA checkpoint_fullfsync = 1")
-    # In pages. The commit that goes over it waits for the checkpoint: fewer, larger ones would stall commits.
-    writer.execute("PRAGMA wal_autocheckpoint = 1000")
+    writer.execute("PRAGMA wal_autocheckpoint = 0")  # but between two batches, once the files are verified

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -95,9 +96,7 @@ class SqliteStore:
     # A transaction.
 
     def begin(self, submissions: Sequence[Submission]) -> None:
-        """Begin the transaction; fails if the file was removed or replaced while it was open."""
-        if not self._file.is_in_place:
-            raise LedgerError(f"the database {self._file.path} was removed or replaced; restart the relay")
+        """Begin the transaction that decides on `submissions`."""
         _evict_older_half(self._users)
         _evict_older_half(self._orders)
         self._execute("BEGIN IMMEDIATE")
@@ -166,8 +165,15 @@ class SqliteStore:
         self._execute_many(sql.INSERT_STATUS, self._new_statuses)
 
     def commit(self) -> None:
-        """Make the transaction durable."""
-        self._execute("COMMIT")
+        """Make the transaction durable, and verify that it is in the files that are at their paths."""
+        try:
+            self._execute("COMMIT")
+        finally:
+            self.verify()
+
+    def verify(self) -> None:
+        """Raise `DatabaseLostError` if the files were replaced or changed by others."""
+        self._file.live.verify()
 
     def after_commit(self) -> None:
         """Make the committed entries visible to readers."""
@@ -187,8 +193,20 @@ class SqliteStore:
                 self._writer.execute("ROLLBACK")
 
     def maintenance(self) -> Maintenance | None:
-        """Return the next step of a compaction, if one is needed."""
-        return self.compaction.step() if self.compaction.is_needed else None
+        """Return a checkpoint or the next step of a compaction, if one is needed."""
+        if self._file.live.needs_checkpoint:
+            return Maintenance(self._checkpoint, lambda: None)
+        if self.compaction.is_needed:
+            step = self.compaction.step()
+            return Maintenance(partial(self._compact, step.work), step.after)
+        return None
+
+    def _checkpoint(self) -> None:
+        self._file.live.checkpoint(lambda: self._execute("PRAGMA wal_checkpoint(PASSIVE)"))
+
+    def _compact(self, work: Callable[[], None]) -> None:
+        work()
+        self.verify()
 
     def close(self) -> None:
         """Close the database."""

@@ -12,7 +12,7 @@ from server_stub.ledger import group_commit
 from server_stub.ledger.group_commit import GroupCommit
 from server_stub.ledger.ledger import Ledger
 from server_stub.ledger.sqlite.store import SqliteStore
-from server_stub.ledger.store import LedgerError, Maintenance
+from server_stub.ledger.store import DatabaseLostError, LedgerError, Maintenance
 from server_stub.records import Duplicate, Entry, Outcome, Submission
 from socket_bloc.order_flow import ORDER_FLOW
 from socket_bloc.order_status import Rejection, RejectionCode, StatusCode
@@ -362,6 +362,77 @@ async def test_a_database_that_fails_to_close_is_logged_and_does_not_hinder_the_
     assert "failed to close the database: disk I/O error" in caplog.text
 
 
+async def test_a_lost_database_is_the_end_of_all_that_waits_and_of_all_that_comes(
+    harness: WriterHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    harness.store.gate.clear()
+    harness.store.problems = [DatabaseLostError("orders.db was removed")]
+    harness.submit(PLACED)
+    await harness.until(lambda: harness.store.commits == 1)
+    harness.submit(ACCEPTED)
+    probe = harness.writer.probe()
+    draining = asyncio.create_task(harness.writer.drain())
+    await asyncio.sleep(0)
+    assert not harness.writer.lost.done()
+    harness.store.gate.set()
+    await asyncio.wait_for(harness.writer.lost, 30)
+    await asyncio.wait_for(draining, 30)
+    assert harness.delivered == [("placed", UNAVAILABLE), ("accepted", UNAVAILABLE)]
+    assert not await probe
+    assert not await harness.writer.probe()
+    harness.submit(STARTED)
+    assert harness.delivered[2:] == [("started", UNAVAILABLE)]
+    assert harness.messages == []
+    assert caplog.messages == ["the database is lost, nothing is committed any more: orders.db was removed"]
+    assert harness.writer.stop(30)
+    assert harness.store.commits == 1
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+async def test_a_batch_that_cannot_be_staged_may_show_that_the_database_is_lost(
+    harness: WriterHarness, monkeypatch: pytest.MonkeyPatch, is_lost: bool
+) -> None:
+    def fail(_submissions: object) -> None:
+        raise LedgerError("database disk image is malformed")
+
+    def lose() -> None:
+        raise DatabaseLostError("orders.db was overwritten")
+
+    monkeypatch.setattr(harness.store, "begin", fail)
+    if is_lost:
+        monkeypatch.setattr(harness.store, "verify", lose)
+    harness.submit(PLACED)
+    assert await harness.until_delivered(1) == [("placed", UNAVAILABLE)]
+    assert harness.writer.lost.done() == is_lost
+    assert harness.batches == [(1, True)]
+    assert harness.store.commits == 0
+    monkeypatch.undo()
+
+
+async def test_a_batch_that_cannot_be_staged_before_a_stop_is_dropped(
+    harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    verified = threading.Event()
+
+    def fail(_submissions: object) -> None:
+        raise LedgerError("database disk image is malformed")
+
+    def verify() -> None:
+        verified.set()
+        gate.wait()
+
+    monkeypatch.setattr(harness.store, "begin", fail)
+    monkeypatch.setattr(harness.store, "verify", verify)
+    harness.submit(PLACED)
+    await asyncio.get_running_loop().run_in_executor(None, verified.wait, 30)
+    assert not harness.writer.stop(0)
+    gate.set()
+    assert harness.writer.stop(30)
+    await asyncio.sleep(0)
+    assert harness.delivered == []
+
+
 class Upkeep:
     """The maintenance of a store: so many pieces, which hang while `gate` is closed."""
 
@@ -460,6 +531,19 @@ async def test_maintenance_that_fails_is_tried_again_after_the_next_batch(
     harness.submit(ACCEPTED)
     await harness.until(lambda: not upkeep.pieces)
     assert upkeep.log == ["work in commit", "work in commit", "after with 2 batches"]
+
+
+async def test_maintenance_that_finds_the_database_lost_is_the_end(
+    harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upkeep = Upkeep(harness, pieces=1)
+    upkeep.gate.set()
+    upkeep.problems = [DatabaseLostError("orders.db was overwritten")]
+    monkeypatch.setattr(harness.store, "maintenance", upkeep)
+    harness.submit(PLACED)
+    await asyncio.wait_for(harness.writer.lost, 30)
+    assert harness.delivered[0].message_id == "placed"
+    assert not await harness.writer.probe()
 
 
 async def test_no_maintenance_is_done_after_a_batch_that_failed(

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from server_stub.ledger.sqlite import file
 from server_stub.ledger.sqlite.file import open_sqlite_file, sqlite_path
 from server_stub.ledger.store import LedgerError
 
@@ -63,18 +64,18 @@ def test_two_databases_have_two_epochs(tmp_path: Path) -> None:
 
 
 def test_commits_survive_a_power_loss(path: Path) -> None:
-    with closing(open_sqlite_file(str(path))) as file:
-        assert file.writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert file.writer.execute("PRAGMA synchronous").fetchone() == (2,)
+    with closing(open_sqlite_file(str(path))) as opened:
+        assert opened.writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert opened.writer.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
 def test_on_macos_commits_also_leave_the_cache_of_the_disk(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    with closing(open_sqlite_file(str(path))) as file:
-        assert file.writer.execute("PRAGMA fullfsync").fetchone() == (1,)
-        assert file.writer.execute("PRAGMA checkpoint_fullfsync").fetchone() == (1,)
+    with closing(open_sqlite_file(str(path))) as opened:
+        assert opened.writer.execute("PRAGMA fullfsync").fetchone() == (1,)
+        assert opened.writer.execute("PRAGMA checkpoint_fullfsync").fetchone() == (1,)
 
 
 class WithoutWAL(sqlite3.Connection):
@@ -104,8 +105,8 @@ def test_a_journal_mode_that_sqlite_does_not_accept_is_an_error(path: Path) -> N
 
 
 def test_the_reader_cannot_write(path: Path) -> None:
-    with closing(open_sqlite_file(str(path))) as file, pytest.raises(sqlite3.OperationalError):
-        file.reader.execute("DELETE FROM relay")
+    with closing(open_sqlite_file(str(path))) as opened, pytest.raises(sqlite3.OperationalError):
+        opened.reader.execute("DELETE FROM relay")
 
 
 def test_a_second_relay_is_rejected_while_the_first_runs(path: Path) -> None:
@@ -130,14 +131,14 @@ def test_the_lock_is_on_the_file_itself_whatever_its_name(path: Path) -> None:
 
 
 def test_a_refused_second_relay_leaves_the_locks_of_the_first(path: Path) -> None:
-    with closing(open_sqlite_file(str(path))) as file:
+    with closing(open_sqlite_file(str(path))) as opened:
         assert "another relay has" in _refusal(path)
         # The last connection to close a database removes its WAL. If the locks were gone, that was this one.
         subprocess.run([sys.executable, "-c", READ, str(path)], check=True)
         assert path.with_name("orders.db-wal").exists()
-        file.writer.execute("UPDATE relay SET touched = 17")
-    with closing(open_sqlite_file(str(path))) as file:
-        assert file.writer.execute("SELECT touched FROM relay").fetchone() == (18,)
+        opened.writer.execute("UPDATE relay SET touched = 17")
+    with closing(open_sqlite_file(str(path))) as opened:
+        assert opened.writer.execute("SELECT touched FROM relay").fetchone() == (18,)
 
 
 READ = """
@@ -158,8 +159,8 @@ def test_a_file_with_two_names_is_rejected(path: Path) -> None:
 
 
 def test_new_files_can_be_read_by_their_owner_alone(path: Path) -> None:
-    with closing(open_sqlite_file(str(path))) as file:
-        file.writer.execute("UPDATE relay SET touched = 0")
+    with closing(open_sqlite_file(str(path))) as opened:
+        opened.writer.execute("UPDATE relay SET touched = 0")
         modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
     assert set(modes) > {"orders.db", "orders.db-wal"}
     assert set(modes.values()) == {0o600}
@@ -183,6 +184,16 @@ def test_on_other_systems_a_file_beside_it_has_the_lock(path: Path, monkeypatch:
     path.with_name("orders.db-lock").unlink()
     path.with_name("orders.db-lock").mkdir()
     assert "cannot lock the database" in _refusal(path)
+
+
+def test_a_wal_that_cannot_be_opened_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(file, "LiveFiles", fail)
+    assert "cannot open the WAL of the database" in _refusal(path)
+    monkeypatch.undo()
+    open_sqlite_file(str(path)).close()
 
 
 @pytest.mark.parametrize(
@@ -209,8 +220,8 @@ def test_a_database_of_another_program_is_rejected_and_left_untouched(path: Path
 
 @pytest.mark.parametrize("version", [0, 2])
 def test_a_schema_of_another_version_is_rejected_and_left_untouched(path: Path, version: int) -> None:
-    with closing(open_sqlite_file(str(path))) as file:
-        file.writer.execute(f"PRAGMA user_version = {version}")
+    with closing(open_sqlite_file(str(path))) as opened:
+        opened.writer.execute(f"PRAGMA user_version = {version}")
     content = path.read_bytes()
     assert f"its schema has version {version}" in _refusal(path)
     assert path.read_bytes() == content
@@ -230,8 +241,10 @@ def test_what_is_not_a_regular_file_is_rejected(path: Path) -> None:
 
 
 def test_an_error_repeats_no_content_of_a_row(path: Path) -> None:
-    with closing(open_sqlite_file(str(path))) as file:
-        file.writer.execute("UPDATE relay SET epoch = CAST(x'736563726574ff' AS TEXT)")  # "secret", not UTF-8
+    with closing(open_sqlite_file(str(path))) as opened:
+        opened.writer.execute(
+            "UPDATE relay SET epoch = CAST(x'736563726574ff' AS TEXT)"
+        )  # "secret", not UTF-8
     refusal = _refusal(path)
     assert "a row cannot be read" in refusal
     assert "secret" not in refusal

@@ -109,20 +109,6 @@ def test_the_ledger_is_unavailable_only_while_another_process_writes(
     _commit(ledger, order_id="o-2")
 
 
-@pytest.mark.parametrize("is_replaced", [True, False])
-def test_a_file_that_was_moved_away_takes_no_writes(
-    ledger: LedgerHarness, path: Path, is_replaced: bool
-) -> None:
-    _commit(ledger, statuses=1)
-    path.rename(path.with_name("old.db"))
-    if is_replaced:
-        path.write_bytes(path.with_name("old.db").read_bytes())
-    with pytest.raises(LedgerError, match="removed or replaced"):
-        ledger.stage(submission(SERVICEMAN, "m-2", StatusCode.ACCEPTED))
-    path.with_name("old.db").replace(path)
-    _commit(ledger, order_id="o-2")
-
-
 def test_a_full_disk_is_an_error_until_there_is_space_again(ledger: LedgerHarness) -> None:
     (pages,) = ledger.store._writer.execute("PRAGMA page_count").fetchone()
     ledger.store._writer.execute(f"PRAGMA max_page_count = {pages}")

@@ -1,0 +1,107 @@
+"""What others do to the files of a running relay: nothing is acknowledged that a restart would not find."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.blackbox.client import Order
+from tests.blackbox.conftest import Connect, StartRelay
+from tests.blackbox.process import RelayProcess, command
+from tests.blackbox.test_start import refusal
+from tests.blackbox.wire import ClosedByRelayError
+
+
+def _wal(database: Path) -> Path:
+    return database.with_name(f"{database.name}-wal")
+
+
+def _replace(database: Path) -> None:
+    copy = database.with_name("copy.db")
+    shutil.copy(database, copy)
+    copy.replace(database)
+
+
+def _overwrite(database: Path) -> None:
+    content = database.read_bytes()
+    database.write_bytes(content)
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "database removed": Path.unlink,
+    "database replaced": _replace,
+    "database overwritten": _overwrite,
+    "database emptied": lambda database: os.truncate(database, 0),
+    "WAL removed": lambda database: _wal(database).unlink(),
+    "WAL emptied": lambda database: os.truncate(_wal(database), 0),
+    "WAL cut": lambda database: os.truncate(_wal(database), 5000),
+}
+
+
+def _place_in_vain(order: Order) -> None:
+    """Place an order; the answer is that the outcome is unknown, or the end of the connection."""
+    try:
+        assert order.client.submit(order.frame("PLACED"))["code"] == "unavailable"
+        order.client.receive()
+    except ClosedByRelayError:
+        return
+    raise AssertionError("the connection is still open")
+
+
+def _critical_lines(relay: RelayProcess) -> list[str]:
+    return [line for line in relay.log.splitlines() if "the database is lost" in line]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_relay_whose_files_are_damaged_acknowledges_nothing_more_and_exits(
+    start_relay: StartRelay, connect: Connect, damage: str
+) -> None:
+    relay = start_relay()
+    order = Order(connect("client", to=relay.address), connect("serviceman", to=relay.address))
+    order.play("PLACED", "ACCEPTED")
+    DAMAGES[damage](relay.database)
+    _place_in_vain(Order(order.client, order.serviceman))
+    assert relay.exit_status() == 1
+    (line,) = _critical_lines(relay)
+    assert str(relay.database) in line
+
+
+def test_what_was_acknowledged_before_the_wal_was_removed_is_saved(
+    start_relay: StartRelay, connect: Connect
+) -> None:
+    relay = start_relay()
+    order = Order(connect("client", to=relay.address), connect("serviceman", to=relay.address))
+    order.play("PLACED", "ACCEPTED", "STARTED")
+    _wal(relay.database).unlink()
+    _place_in_vain(Order(order.client, order.serviceman))
+    assert relay.exit_status() == 1
+    again = start_relay()
+    replayed = connect("client", order.client.user_id, to=again.address, since=0).replay()
+    assert [frame["seq"] for frame in replayed[:3]] == [1, 2, 3]
+
+
+def test_a_relay_that_is_busy_takes_its_own_checkpoints_for_no_damage(
+    start_relay: StartRelay, connect: Connect
+) -> None:
+    relay = start_relay()
+    client, serviceman = connect("client", to=relay.address), connect("serviceman", to=relay.address)
+    orders = [Order(client, serviceman) for _ in range(400)]
+    for number, order in enumerate(orders, start=1):
+        assert client.submit(order.frame("PLACED", message="x" * 4000))["seq"] == number
+    assert _wal(relay.database).stat().st_size < 8_000_000, "there were no checkpoints"
+    assert relay.stop() == 0
+
+
+def test_a_second_relay_is_refused_by_whatever_name(tmp_path: Path, start_relay: StartRelay) -> None:
+    relay = start_relay()
+    for name in os.listdir(tmp_path):
+        if name.endswith("-lock"):
+            (tmp_path / name).unlink()
+    assert "another relay" in refusal(command(port=0, database=f"sqlite:///{relay.database}"))
+    link = tmp_path / "link.db"
+    link.hardlink_to(relay.database)
+    assert "hard links" in refusal(command(port=0, database=f"sqlite:///{link}"))
