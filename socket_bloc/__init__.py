@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from socket_bloc.bloc import BlocClosedError
+    from socket_bloc.connection_info import ConnectionInfo, ConnectionState
     from socket_bloc.diagram_names import SocketRecieveDataEvent, SocketRecieveDataState
     from socket_bloc.errors import (
         ConnectionRefused,
@@ -72,7 +73,9 @@ __all__ = [
     "ORDER_FLOW",
     "BlocClosedError",
     "ClientType",
+    "ConnectionInfo",
     "ConnectionRefused",
+    "ConnectionState",
     "InvalidOrderStatusError",
     "MemoryOutbox",
     "NoSocketError",
@@ -124,6 +127,7 @@ _MODULES = (
     "events",
     "states",
     "outbox",
+    "connection_info",
     "order",
     "diagram_names",
     "bloc",

@@ -19,6 +19,7 @@ from websockets.asyncio.connection import broadcast
 from websockets.exceptions import ConnectionClosed
 
 from socket_bloc.bloc import Broadcast
+from socket_bloc.connection_info import ConnectionHistory, ConnectionInfo
 from socket_bloc.errors import NoSocketError, ProtocolError
 from socket_bloc.events import SocketReceiveDataEvent
 from socket_bloc.ids import new_id
@@ -37,7 +38,14 @@ from socket_bloc.session.effects import (
 )
 from socket_bloc.session.session import Session
 from socket_bloc.session.state import Offline, Refused
-from socket_bloc.states import SocketDataRejectedState, SocketReconnectingState, SocketState
+from socket_bloc.states import (
+    SocketConnectState,
+    SocketDataQueuedState,
+    SocketDataRejectedState,
+    SocketDisconnectState,
+    SocketReconnectingState,
+    SocketState,
+)
 from socket_bloc.token_source import Token, TokenSource
 
 __all__ = ["Socket"]
@@ -91,6 +99,7 @@ class Socket:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._settled = asyncio.Event()
+        self._history = ConnectionHistory(serviceman_id, type)
 
     @property
     def is_connected(self) -> bool:
@@ -108,6 +117,11 @@ class Socket:
         """How the relay closed the connection on purpose; None unless that is the current state."""
         state = self._session.state
         return state.reason if isinstance(state, Offline) else None
+
+    @property
+    def connection(self) -> ConnectionInfo:
+        """The connection as it is now: its state, why it is not live, and what is queued."""
+        return self._history.info(self._session, self._outbox)
 
     def get_order_status_stream(self) -> Observable[SocketReceiveDataEvent]:
         """Return the statuses of the feed as they arrive, including those that this user sent."""
@@ -189,12 +203,14 @@ class Socket:
                 case Settle(message_id, durably):
                     self._settle(message_id, durably)
                 case Open():
+                    self._history.changed()
                     self._attempt = self._start(self._run(effect))
                 case Close(code, reason):
                     self._close(code, reason)
                 case Reconnecting(tries, delay, reason):
                     logger.info("reconnecting in %.1f s (try %d): %s", delay, tries, reason)
                     at = datetime.now(UTC) + timedelta(seconds=delay)
+                    self._history.lost(reason, at)
                     self._reports.push(SocketReconnectingState(tries, at, reason))
                 case ProtocolViolation(problem):
                     logger.warning("%s", problem)
@@ -203,7 +219,13 @@ class Socket:
                     self._reports.push(effect)
                     if self._auto_settle:
                         self.settle(effect.message_id)
-                case SocketState():
+                case SocketConnectState():
+                    self._history.changed()
+                    self._reports.push(effect)
+                case SocketDisconnectState():
+                    self._history.disconnected(self._session.state)
+                    self._reports.push(effect)
+                case SocketDataQueuedState():
                     self._reports.push(effect)
                 case _:
                     assert_never(effect)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from socket_bloc.bloc import Bloc, BlocClosedError, Emitter
+from socket_bloc.connection_info import ConnectionInfo
 from socket_bloc.diagram_names import DiagramNames
 from socket_bloc.errors import ConnectionRefused, InvalidOrderStatusError, NoSocketError, OrderRejected
 from socket_bloc.events import (
@@ -121,6 +122,14 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
     def is_connected(self) -> bool:
         """Whether the relay has welcomed this user on the current connection."""
         return self._socket.is_connected
+
+    @property
+    def connection(self) -> ConnectionInfo:
+        """The connection as it is now: its state, why it is not live, and what is queued.
+
+        A snapshot, put together when it is read; paste `str(bloc.connection)` into a bug report.
+        """
+        return self._socket.connection
 
     def send_order_status(self, order_status: OrderStatus, *, message_id: str | None = None) -> None:
         """Send a status, under a new `message_id` unless one is given; its outcome is emitted as a state.

@@ -22,7 +22,7 @@ class Addresses:
     """
 
     def __init__(self, uris: Sequence[str]) -> None:
-        self._uris = tuple(uris)
+        self.uris = tuple(uris)
         self._index = 0
         # Address -> when its `Retry-After` is over.
         self._held_until: dict[str, float] = {}
@@ -32,7 +32,7 @@ class Addresses:
     @property
     def current(self) -> str:
         """The address of this attempt, or else of the next one."""
-        return self._uris[self._index]
+        return self.uris[self._index]
 
     def start_again(self) -> None:
         """Forget all that was learnt, and begin with the first address."""
@@ -58,13 +58,13 @@ class Addresses:
             self._held_until[self.current] = now + disconnect.retry_after
         if not _is_at_work(disconnect, was_welcomed):
             self.move_on(now)
-        return len(self._unusable) < len(self._uris)
+        return len(self._unusable) < len(self.uris)
 
     def move_on(self, now: float) -> None:
         """Go to the next address that is not held back, or to the one that is held back least."""
-        count = len(self._uris)
+        count = len(self.uris)
         following = [(self._index + step) % count for step in range(1, count + 1)]
-        self._index = min(following, key=lambda index: self._held_back(self._uris[index], now))
+        self._index = min(following, key=lambda index: self._held_back(self.uris[index], now))
 
     def held_back(self, now: float) -> float:
         """Return the seconds until the current address wants to be tried again."""
@@ -72,7 +72,7 @@ class Addresses:
 
     def described(self, reason: str) -> str:
         """Name the current address in the reason of a disconnect, if there are several."""
-        return reason if len(self._uris) == 1 else f"{self.current}: {reason}"
+        return reason if len(self.uris) == 1 else f"{self.current}: {reason}"
 
     def _held_back(self, uri: str, now: float) -> float:
         return max(0.0, self._held_until.get(uri, now) - now)
