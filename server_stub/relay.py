@@ -54,6 +54,10 @@ class Relay:
         feed = self._ledger.open_feed(admission.user, admission.since, admission.epoch)
         return UserSession(self._context, connection, admission.user, feed, admission.expires)
 
+    def connections_of(self, user: User) -> int:
+        """The number of connections that a user has."""
+        return len(self._sessions.get(user, ()))
+
     def close_sessions(self, code: int, reason: str) -> None:
         """Start to close every connection; as in the diagram, the last to connect is the first to go."""
         for sessions in reversed(self._sessions.values()):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from enum import Enum, auto
@@ -74,6 +75,8 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._origins = frozenset(settings.allowed_origins)
         self._capacity = capacity(settings.max_connections)
+        self._max_of_user = settings.max_connections_per_user or sys.maxsize
+        self._max_handshakes = settings.max_handshakes or sys.maxsize
         self._tokens = _verifier(settings)
         self._socket = bind(settings.host, settings.port, insecure=settings.insecure)
         try:
@@ -89,6 +92,7 @@ class Server:
         self._state = _State.LISTENING
         self._listener: asyncio.Server | None = None
         self._connections: set[Connection] = set()
+        self._handshakes: dict[Connection, None] = {}  # without a request yet, the oldest first
         self._connection_closed = asyncio.Event()
         self._closed = asyncio.Event()
         self.failed: Final = self._relay.writer.lost
@@ -149,16 +153,21 @@ class Server:
     # The owner of the connections.
 
     def connected(self, connection: Connection) -> None:
-        """Keep a new transport, if the file limit allows it."""
+        """Keep a new transport. Over a limit, the oldest without a request makes room for it."""
         self._connections.add(connection)
+        self._handshakes[connection] = None
         if len(self._connections) > self._capacity.transports:
             _log.warning("dropped a connection: the file limit allows %d", self._capacity.transports)
-            connection.abort()
+            self._drop_oldest_handshake()
+        elif len(self._handshakes) > self._max_handshakes:
+            _log.warning("dropped a connection: %d others have sent no request", self._max_handshakes)
+            self._drop_oldest_handshake()
         elif self._state is _State.CLOSED:
             connection.abort()
 
     def requested(self, connection: Connection, request: Request) -> None:
         """Respond to a request."""
+        self._handshakes.pop(connection, None)
         try:
             path = check_target(request.method, request.path)
             if path == PATH:
@@ -172,6 +181,7 @@ class Server:
     def disconnected(self, connection: Connection) -> None:
         """Forget a connection."""
         self._connections.discard(connection)
+        self._handshakes.pop(connection, None)
         self._connection_closed.set()
 
     def _admit(self, connection: Connection, request: Request) -> None:
@@ -187,12 +197,20 @@ class Server:
             allowed_origins=self._origins,
             tokens=self._tokens,
         )
+        # Only now, so that nobody but users themselves can take up their connections.
+        if self._relay.connections_of(admission.user) >= self._max_of_user:
+            raise unavailable(f"too many connections of this user; {self._max_of_user} are allowed")
         try:
             session = self._relay.session(connection, admission)
         except LedgerError as error:
             _log.error("failed to read a feed: %s", error)
             raise unavailable("the database is not available") from None
         connection.accept(admission.response, session)
+
+    def _drop_oldest_handshake(self) -> None:
+        oldest = next(iter(self._handshakes))
+        del self._handshakes[oldest]
+        oldest.abort()
 
     def _answer(self, connection: Connection, path: str) -> None:
         match path:

@@ -58,6 +58,13 @@ class Settings(BaseModel):
     max_connections: Annotated[int, Field(ge=0)] = Field(
         default=10_000, description="concurrent connections; 0 for the system's limit"
     )
+    max_connections_per_user: Annotated[int, Field(ge=0)] = Field(
+        default=32, description="concurrent connections of one user; 0 for no limit"
+    )
+    max_handshakes: Annotated[int, Field(ge=0)] = Field(
+        default=1024,
+        description="connections that have sent no request yet; one more closes the oldest; 0 for no limit",
+    )
     allowed_origins: Annotated[tuple[str, ...], BeforeValidator(_one), AfterValidator(_split)] = Field(
         default=(), description="allowed origins of web pages, separated by commas"
     )

@@ -50,7 +50,12 @@ def test_the_defaults_are_those_of_the_manual() -> None:
         rate_limit=100,
         rate_burst=200,
         max_connections=10_000,
+        max_connections_per_user=32,
+        max_handshakes=1024,
         allowed_origins=(),
+        jwt_secret_file=(),
+        jwt_public_key_file=(),
+        jwt_audience=None,
         insecure=False,
     )
 
@@ -67,6 +72,8 @@ _ORIGINS = ("https://a.example", "https://b.example")
         ("rate_limit", "0.5", "0.5", 0.5),
         ("rate_burst", "7", "7", 7),
         ("max_connections", "3", "3", 3),
+        ("max_connections_per_user", "3", "3", 3),
+        ("max_handshakes", "3", "3", 3),
         ("allowed_origins", ", ".join(_ORIGINS), str(list(_ORIGINS)), _ORIGINS),
         ("jwt_secret_file", "/a secret", '"/a secret"', (Path("/a secret"),)),
         ("jwt_public_key_file", "key.pem", '["key.pem"]', (Path("key.pem"),)),
@@ -141,6 +148,11 @@ def test_insecure_is_a_flag(text: str, value: bool, monkeypatch: pytest.MonkeyPa
         (["--rate-limit", "inf"], "--rate-limit (RELAY_RATE_LIMIT): "),
         (["--rate-burst", "1.5"], "--rate-burst (RELAY_RATE_BURST): "),
         (["--max-connections", "many"], "--max-connections (RELAY_MAX_CONNECTIONS): "),
+        (
+            ["--max-connections-per-user", "-1"],
+            "--max-connections-per-user (RELAY_MAX_CONNECTIONS_PER_USER): ",
+        ),
+        (["--max-handshakes", "-1"], "--max-handshakes (RELAY_MAX_HANDSHAKES): "),
         (["--insecure=perhaps"], "--insecure (RELAY_INSECURE): invalid value; --help describes it"),
         (["--por", "1"], "Unknown option: --por. Did you mean --port?"),
         (["--nonsense"], "Unknown option: --nonsense."),

@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from server_stub.wire.connection import Connection
 from server_stub.wire.listening import Capacity
 from socket_bloc.frames import SendFrame
 from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
-from socket_bloc.order_status import Rejection, StatusCode
+from socket_bloc.order_status import ClientType, Rejection, StatusCode
 from tests.server_stub.support import (
     CLIENT,
     SERVICEMAN,
@@ -280,6 +281,105 @@ async def test_one_connection_over_the_limit_is_503_until_another_has_closed(set
             pass
 
 
+async def test_one_connection_of_a_user_over_the_limit_is_503_until_another_of_theirs_has_closed(
+    settings: Settings,
+) -> None:
+    same_id = User(CLIENT.user_id, ClientType.SERVICEMAN)
+    limited = settings.model_copy(update={"max_connections_per_user": 2})
+    async with serve(limited) as relay, joined(relay, CLIENT) as first:
+        async with joined(relay, CLIENT):
+            with pytest.raises(InvalidStatus) as caught:
+                async with joined(relay, CLIENT):
+                    pass
+            response = caught.value.response
+            assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+            assert response.body == b"too many connections of this user; 2 are allowed\n"
+            async with joined(relay, SERVICEMAN), joined(relay, same_id):
+                await first.send("m-1")
+                assert (await first.receive())["type"] == "status"
+        async with joined(relay, CLIENT):
+            pass
+
+
+async def test_by_default_a_user_has_32_connections_and_with_0_as_many_as_there_are(
+    settings: Settings,
+) -> None:
+    for limit, count in ((32, 32), (0, 40)):
+        async with (
+            serve(settings.model_copy(update={"max_connections_per_user": limit})) as relay,
+            AsyncExitStack() as stack,
+        ):
+            for _ in range(count):
+                await stack.enter_async_context(joined(relay))
+            if limit:
+                with pytest.raises(InvalidStatus, match="503"):
+                    await stack.enter_async_context(joined(relay))
+    assert settings.max_connections_per_user == 32
+
+
+class Silent:
+    """Connections that have sent the start of a request; a test may send the rest."""
+
+    def __init__(self, relay: Server) -> None:
+        self._address = relay.uri.removeprefix("ws://").partition("/")[0].split(":")
+        self._opened: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def __aenter__(self) -> Silent:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for _reader, writer in self._opened:
+            writer.transport.abort()
+
+    async def open(self, start: bytes = b"") -> int:
+        host, port = self._address
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(start)
+        self._opened.append((reader, writer))
+        return len(self._opened) - 1
+
+    async def is_dropped(self, number: int) -> bool:
+        """Wait until the relay closes it."""
+        async with asyncio.timeout(30):
+            return await self._opened[number][0].read() == b""
+
+    async def is_answered(self, number: int, rest: bytes) -> bool:
+        """Send the rest of the request, and wait for the response."""
+        reader, writer = self._opened[number]
+        writer.write(rest)
+        async with asyncio.timeout(30):
+            return (await reader.readline()).startswith(b"HTTP/1.1 101")
+
+
+async def test_the_oldest_connection_without_a_request_makes_room_for_a_new_one(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    limited = settings.model_copy(update={"max_handshakes": 2})
+    async with serve(limited) as relay, joined(relay) as client, Silent(relay) as silent:
+        first = await silent.open()
+        second = await silent.open(handshake_request()[:-1])
+        async with joined(relay, SERVICEMAN):  # the third, until its request is there
+            assert await silent.is_dropped(first)
+            third = await silent.open()
+            fourth = await silent.open()
+            assert await silent.is_dropped(second)
+            assert (await _get(relay, "/healthz"))[0] == 200
+            assert await silent.is_dropped(third)
+        assert await silent.is_answered(fourth, handshake_request())
+        await client.send("m-1")
+        assert (await client.receive())["type"] == "status"
+    assert "dropped a connection: 2 others have sent no request" in caplog.text
+
+
+async def test_without_a_limit_of_handshakes_none_is_dropped(settings: Settings) -> None:
+    unlimited = settings.model_copy(update={"max_handshakes": 0})
+    async with serve(unlimited) as relay, Silent(relay) as silent:
+        for number in range(20):
+            assert await silent.open() == number
+        for number in range(20):
+            assert await silent.is_answered(number, handshake_request())
+
+
 async def test_transports_over_the_file_limit_are_dropped(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -290,6 +390,18 @@ async def test_transports_over_the_file_limit_are_dropped(
         await client.send("m-1")
         assert (await client.receive())["type"] == "status"
     assert "dropped a connection" in caplog.text
+
+
+async def test_over_the_file_limit_a_connection_without_a_request_makes_room(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "capacity", lambda _max: Capacity(transports=1, websockets=1))
+    async with serve(settings) as relay, Silent(relay) as silent:
+        first = await silent.open()
+        async with joined(relay) as client:
+            assert await silent.is_dropped(first)
+            await client.send("m-1")
+            assert (await client.receive())["type"] == "status"
 
 
 # Shutdown.
