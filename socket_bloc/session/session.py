@@ -238,7 +238,7 @@ class Session:
     def _on_status(self, frame: StatusFrame, now: float) -> None:
         status = frame.order_status
         is_own = status.sender_id == self._user_id
-        if not is_own and status.receiver_id not in (self._user_id, None):
+        if not is_own and status.receiver_id != self._user_id and status.receiver_id is not None:
             self._on_foreign_status(frame.seq, now)
             return
         send = self._delivery.unanswered(frame.message_id) if is_own else None

@@ -33,7 +33,7 @@ from socket_bloc.states import SocketConnectState, SocketDataRejectedState, Sock
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 CLIENT = "c-17"
 SERVICEMAN = "s-4"
-URI = "ws://relay/order"
+URI, OTHER_URI = "ws://relay/order", "ws://other/order"
 
 
 @dataclass
@@ -133,7 +133,7 @@ class Client:
             CLIENT,
             ClientType.CLIENT,
             self.outbox,
-            uris=[URI],
+            uris=[URI, OTHER_URI],  # of the same relay
             jitter=self.jitter,
             full_history=self.full_history,
         )

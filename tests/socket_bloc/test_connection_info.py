@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import platform
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import FrozenInstanceError, replace
@@ -271,6 +272,13 @@ def test_its_text_is_what_a_bug_report_needs() -> None:
         "unsettled: 2, the oldest for 0:03:00",
         "feed: at 17, epoch 5f0c",
     ]
+
+
+def test_the_text_in_the_documentation_is_up_to_date() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"<!-- connection -->\n```text\n(.*?)\n```", page, re.DOTALL)
+    _versions, *lines = example.splitlines()
+    assert lines == str(INFO).splitlines()[1:]
 
 
 def test_its_text_is_as_short_if_there_is_little_to_say() -> None:
