@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from socket_bloc.outbox import MemoryOutbox, Outbox, Send
     from socket_bloc.socket import Socket
     from socket_bloc.socket_bloc import SocketBloc
+    from socket_bloc.sqlite_outbox import SqliteOutbox
     from socket_bloc.states import (
         SocketConnectState,
         SocketDataQueuedState,
@@ -112,6 +113,7 @@ __all__ = [
     "SocketRefusedState",
     "SocketSendDataEvent",
     "SocketState",
+    "SqliteOutbox",
     "StatusCode",
     "Step",
 ]
@@ -134,4 +136,5 @@ _MODULES = (
     "socket",
     "socket_bloc",
     "orders",
+    "sqlite_outbox",
 )
