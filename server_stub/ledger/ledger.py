@@ -77,14 +77,7 @@ class Ledger:
         if rejection is not None:
             return rejection
         is_open = self._flow.is_open(wanted.order_status_as_int)
-        return store.stage(submission, _receiver(submission, order), at, is_open=is_open)
-
-
-def _receiver(submission: Submission, order: OrderRecord | None) -> User:
-    other = submission.sender.role.other
-    receiver_id = order.party(other) if order else submission.order_status.receiver_id
-    assert receiver_id is not None  # OrderFlow.check refuses a first status without one
-    return User(receiver_id, other)
+        return store.stage(submission, at, is_open=is_open)
 
 
 def _current_status(order: OrderRecord | None, user: User) -> int | None:

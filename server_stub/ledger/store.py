@@ -74,10 +74,11 @@ class Store(Protocol):
         """Look up what `sender` has sent under the message id of one of the submissions."""
         ...
 
-    def stage(self, submission: Submission, receiver: User, at: int, *, is_open: bool) -> Entry:
+    def stage(self, submission: Submission, at: int, *, is_open: bool) -> Entry:
         """Add a status as the next entry of both parties' feeds, and change its order accordingly.
 
-        `at` is in microseconds since 1970, UTC; `is_open` says whether anything may follow in the order.
+        It goes to the other party of the order, or to its receiver if it begins one. `at` is in
+        microseconds since 1970, UTC; `is_open` says whether anything may follow in the order.
         """
         ...
 

@@ -16,15 +16,32 @@ from server_stub.records import Entry, User
 __all__ = ["MemTable"]
 
 
+class _Recent:
+    """The entries of one user in a generation: their feed, and by message id what they have sent."""
+
+    __slots__ = ("feed", "sent")
+
+    def __init__(self) -> None:
+        self.feed: list[Entry] = []
+        self.sent: dict[str, Entry] = {}
+
+
 class _Generation:
     """Entries that are compacted together."""
 
-    __slots__ = ("feeds", "sent", "size")
+    __slots__ = ("size", "users")
 
     def __init__(self) -> None:
         self.size = 0
-        self.sent: dict[tuple[User, str], Entry] = {}
-        self.feeds: defaultdict[User, list[Entry]] = defaultdict(list)
+        self.users: defaultdict[User, _Recent] = defaultdict(_Recent)
+
+    def entry(self, sender: User, message_id: str) -> Entry | None:
+        recent = self.users.get(sender)
+        return None if recent is None else recent.sent.get(message_id)
+
+    def feed(self, user: User) -> Sequence[Entry]:
+        recent = self.users.get(user)
+        return () if recent is None else recent.feed
 
 
 class MemTable:
@@ -52,21 +69,21 @@ class MemTable:
     def stage(self, entry: Entry) -> None:
         """Stage an entry of the open transaction."""
         self._staged.append(entry)
-        self._active.sent[entry.sender, entry.message_id] = entry
+        self._active.users[entry.sender].sent[entry.message_id] = entry
 
     def after_commit(self) -> None:
         """Add what the transaction staged to the feeds."""
         active = self._active
         for entry in self._staged:
-            active.feeds[entry.sender].append(entry)
-            active.feeds[entry.receiver].append(entry)
+            active.users[entry.sender].feed.append(entry)
+            active.users[entry.receiver].feed.append(entry)
             active.size += 1 + len(entry.message) // 100
         self._staged.clear()
 
     def rollback(self) -> None:
         """Discard what the transaction staged."""
         for entry in self._staged:
-            del self._active.sent[entry.sender, entry.message_id]
+            del self._active.users[entry.sender].sent[entry.message_id]
         self._staged.clear()
 
     def freeze(self) -> None:
@@ -79,12 +96,11 @@ class MemTable:
 
     def entry(self, sender: User, message_id: str) -> Entry | None:
         """Look up what `sender` has sent under a message id."""
-        key = (sender, message_id)
-        entry = self._active.sent.get(key)
-        return entry if entry is not None or self._frozen is None else self._frozen.sent.get(key)
+        entry = self._active.entry(sender, message_id)
+        return entry if entry is not None or self._frozen is None else self._frozen.entry(sender, message_id)
 
     def feed(self, user: User) -> Sequence[Entry]:
         """Return the end of a user's feed, without a gap; empty if all of it is in the tables."""
-        entries = self._active.feeds.get(user, ())
-        older = self._frozen.feeds.get(user) if self._frozen is not None else None
+        entries = self._active.feed(user)
+        older = self._frozen.feed(user) if self._frozen is not None else None
         return [*older, *entries] if older else entries

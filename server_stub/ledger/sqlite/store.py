@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from sys import intern
+from typing import Any, Final
 
 from server_stub.ledger.sqlite import statements as sql
 from server_stub.ledger.sqlite.compaction import Compaction
@@ -37,18 +38,30 @@ _MAX_PAIRS: Final = 256
 class _CachedUser:
     """The row of a user, and the last number of their feed, staged entries included."""
 
-    __slots__ = ("head", "key")
+    __slots__ = ("head", "key", "user")
 
-    def __init__(self, key: int, head: int) -> None:
+    def __init__(self, user: User, key: int, head: int) -> None:
+        self.user = user
         self.key = key
         self.head = head
 
 
-class _CachedOrder(NamedTuple):
-    """The row of an order, and its state, staged entries included."""
+class _CachedOrder:
+    """The row of an order, its parties, and its state, staged entries included."""
 
-    key: int
-    record: OrderRecord
+    __slots__ = ("client", "id", "key", "record", "serviceman")
+
+    def __init__(
+        self, order_id: str, key: int, client: _CachedUser, serviceman: _CachedUser, status: int
+    ) -> None:
+        self.id = order_id
+        self.key = key
+        self.client = client
+        self.serviceman = serviceman
+        self.change(status)
+
+    def change(self, status: int) -> None:
+        self.record = OrderRecord(self.client.user.user_id, self.serviceman.user.user_id, status)
 
 
 class SqliteStore:
@@ -97,8 +110,11 @@ class SqliteStore:
 
     def begin(self, submissions: Sequence[Submission]) -> None:
         """Begin the transaction that decides on `submissions`."""
-        _evict_older_half(self._users)
-        _evict_older_half(self._orders)
+        if len(self._users) > CACHE_SIZE:
+            _evict_older_half(self._users)
+            self._orders.clear()  # they refer to their users
+        elif len(self._orders) > CACHE_SIZE:
+            _evict_older_half(self._orders)
         self._execute("BEGIN IMMEDIATE")
         self._find_duplicates(submissions)
 
@@ -110,45 +126,45 @@ class SqliteStore:
             if not rows:
                 return None
             key, client_id, serviceman_id, status = rows[0]
-            order = _CachedOrder(key, OrderRecord(client_id, serviceman_id, status))
-            self._orders[order_id] = order
+            client = self._party(User(client_id, ClientType.CLIENT))
+            serviceman = self._party(User(serviceman_id, ClientType.SERVICEMAN))
+            order = self._orders[order_id] = _CachedOrder(order_id, key, client, serviceman, status)
         return order.record
 
     def entry(self, sender: User, message_id: str) -> Entry | None:
         """Look up what `sender` has sent under the message id of one of the submissions."""
         return self._memtable.entry(sender, message_id) or self._duplicates.get((sender, message_id))
 
-    def stage(self, submission: Submission, receiver: User, at: int, *, is_open: bool) -> Entry:
+    def stage(self, submission: Submission, at: int, *, is_open: bool) -> Entry:
         """Add a status as the next entry of both parties' feeds, and change its order accordingly."""
         sender, message_id, status, order_id, _refusal = submission
-        code, name, message = status.order_status_as_int, status.order_status_as_string, status.message
-        by = self._user(sender) or self._add_user(sender)
-        to = self._user(receiver) or self._add_user(receiver)
-        by.head += 1
-        to.head += 1
-        entry = Entry(sender, receiver, by.head, to.head, order_id, message_id, code, name, message, at)
-        by_client = sender.role is _CLIENT
-        client, serviceman = (by, to) if by_client else (to, by)
+        # Nearly all statuses have one of a few names: one string for each saves a tenth of an entry's memory.
+        code, name, message = (
+            status.order_status_as_int,
+            intern(status.order_status_as_string),
+            status.message,
+        )
         order = self._orders.get(order_id)
         if order is None:
-            key = self._last_order_key = self._last_order_key + 1
-            parties = (client.key, serviceman.key, client.head, serviceman.head)
-            self._new_orders.append((key, order_id, *parties, code))
-            ids = (sender.user_id, receiver.user_id)
-            client_id, serviceman_id = ids if by_client else reversed(ids)
+            order = self._begin_order(submission)
         else:
-            key, (client_id, serviceman_id, _) = order
-            self._changed_orders[key] = code
-        self._orders[order_id] = _CachedOrder(key, OrderRecord(client_id, serviceman_id, code))
+            order.change(code)
+            self._changed_orders[order.key] = code
+        client, serviceman = order.client, order.serviceman
+        client.head += 1
+        serviceman.head += 1
+        by_client = sender.role is _CLIENT
+        by, to = (client, serviceman) if by_client else (serviceman, client)
+        entry = Entry(by.user, to.user, by.head, to.head, order.id, message_id, code, name, message, at)
         self._new_statuses.append(
             (
-                *(key, by_client, client.key, client.head, serviceman.key, serviceman.head),
+                *(order.key, by_client, client.key, client.head, serviceman.key, serviceman.head),
                 *(message_id, code, name, message, at),
             )
         )
         if not is_open:
             self._ended_orders.append(order_id)
-            self._ended_keys.append((key,))
+            self._ended_keys.append((order.key,))
         self._memtable.stage(entry)
         return entry
 
@@ -240,13 +256,29 @@ class SqliteStore:
             (key,) = rows[0]
             recent = self._memtable.feed(user)
             head = recent[-1].seq(user) if recent else select(self._writer, f"{sql.HEAD} ?", key)[0][0]
-            known = self._users[user] = _CachedUser(key, head)
+            known = self._users[user] = _CachedUser(user, key, head)
         return known
+
+    def _begin_order(self, submission: Submission) -> _CachedOrder:
+        sender, _, status, order_id, _ = submission
+        assert status.receiver_id is not None  # OrderFlow.check refuses a first status without one
+        by, to = self._party(sender), self._party(User(status.receiver_id, sender.role.other))
+        client, serviceman = (by, to) if sender.role is _CLIENT else (to, by)
+        key = self._last_order_key = self._last_order_key + 1
+        code = status.order_status_as_int
+        first = (client.head + 1, serviceman.head + 1)
+        self._new_orders.append((key, order_id, client.key, serviceman.key, *first, code))
+        order = self._orders[order_id] = _CachedOrder(order_id, key, client, serviceman, code)
+        return order
+
+    def _party(self, user: User) -> _CachedUser:
+        """Return a user, who is added if they are new."""
+        return self._user(user) or self._add_user(user)
 
     def _add_user(self, user: User) -> _CachedUser:
         self._last_user_key += 1
         self._new_users.append((self._last_user_key, *user_row(user)))
-        added = self._users[user] = _CachedUser(self._last_user_key, 0)
+        added = self._users[user] = _CachedUser(user, self._last_user_key, 0)
         return added
 
     def _last_key(self, table: str) -> int:
@@ -268,6 +300,5 @@ class SqliteStore:
 
 
 def _evict_older_half(cache: dict[Any, Any]) -> None:
-    if len(cache) > CACHE_SIZE:
-        for key in list(islice(cache, len(cache) // 2)):
-            del cache[key]
+    for key in list(islice(cache, len(cache) // 2)):
+        del cache[key]

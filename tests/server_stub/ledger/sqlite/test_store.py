@@ -10,7 +10,7 @@ import pytest
 
 from server_stub.ledger.sqlite import store as sqlite
 from server_stub.ledger.store import LedgerError
-from server_stub.records import Duplicate, User
+from server_stub.records import Duplicate, Entry, User
 from socket_bloc.order_status import ClientType, StatusCode
 from tests.server_stub.support import CLIENT, SERVICEMAN, WHOLE_ORDER, LedgerHarness, submission
 
@@ -93,6 +93,23 @@ def test_what_was_evicted_from_the_caches_is_found_in_the_database(
         (outcome,) = ledger.commit(submission(receiver, "m", StatusCode.ACCEPTED, f"o-{number}"))
         assert outcome == ledger.feed(receiver, 1, 1)[0]
     assert [entry.seq(CLIENT) for entry in ledger.feed(CLIENT, 0, 100)] == list(range(1, 11))
+
+
+def test_an_order_that_was_evicted_is_found_with_both_its_parties(
+    ledger: LedgerHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "CACHE_SIZE", 2)
+    for number in range(4):
+        _commit(ledger, order_id=f"o-{number}", statuses=1)
+    for number in range(4):
+        accepted = submission(SERVICEMAN, f"m-{number}", StatusCode.ACCEPTED, f"o-{number}")
+        (outcome,) = ledger.commit(accepted)
+        assert isinstance(outcome, Entry)
+        assert (outcome.receiver, outcome.receiver_seq, outcome.sender_seq) == (
+            CLIENT,
+            5 + number,
+            5 + number,
+        )
 
 
 def test_the_ledger_is_unavailable_only_while_another_process_writes(
