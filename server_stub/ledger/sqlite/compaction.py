@@ -22,9 +22,9 @@ from server_stub.ledger.store import LedgerError, Maintenance
 
 __all__ = ["Compaction"]
 
-COMPACTION_SIZE: Final = 3072
+COMPACTION_SIZE: Final = 8192
 """Entries of the memtable that are sorted together. Nearly as many may come before they are all written."""
-SLICE_SIZE: Final = 256
+SLICE_SIZE: Final = 512
 """Entries of a slice: as many rows as so many entries have are written in one transaction."""
 
 
