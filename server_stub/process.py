@@ -1,4 +1,4 @@
-"""The relay as a process, until SIGTERM or Ctrl-C."""
+"""The relay as a process, until SIGTERM or Ctrl-C. SIGHUP reloads its certificate."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def run(settings: Settings) -> int:
     Prints `listening on URI` when the relay is ready. If it cannot start, prints the reason in one line on
     stderr, and returns 1.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is a relay that can reload
     configure_logs()
     raise_file_limit()
     try:
@@ -47,6 +48,7 @@ async def _run(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with serve(settings) as server:
+        loop.add_signal_handler(signal.SIGHUP, server.reload)
         gc.freeze()  # imported modules are never freed, so no collection need visit them
         gc.set_threshold(*_GC_THRESHOLD)
         sys.stdout.write(f"listening on {server.uri}\n")

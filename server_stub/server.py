@@ -20,8 +20,8 @@ from typing import Final
 
 from websockets.http11 import Request, Response
 
+from server_stub.credentials import Credentials
 from server_stub.handshake.admission import admit
-from server_stub.handshake.tokens import TokenVerifier
 from server_stub.ledger.backends import open_store
 from server_stub.ledger.store import LedgerError
 from server_stub.metrics import Metrics
@@ -32,7 +32,8 @@ from server_stub.settings import Settings
 from server_stub.wire.connection import Connection
 from server_stub.wire.deadlines import TimerWheel
 from server_stub.wire.http import PATH, HttpError, check_target, plain_response, unavailable
-from server_stub.wire.listening import BACKLOG, StartError, bind, capacity
+from server_stub.wire.listening import BACKLOG, Protection, StartError, bind, capacity
+from server_stub.wire.tls_transport import TlsTransport
 from socket_bloc.frames import CloseCode
 from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
 
@@ -77,8 +78,13 @@ class Server:
         self._capacity = capacity(settings.max_connections)
         self._max_of_user = settings.max_connections_per_user or sys.maxsize
         self._max_handshakes = settings.max_handshakes or sys.maxsize
-        self._tokens = _verifier(settings)
-        self._socket = bind(settings.host, settings.port, insecure=settings.insecure)
+        self._credentials = Credentials(settings, time.time)
+        self._protection = Protection(
+            has_key=self._credentials.tokens is not None,
+            has_tls=self._credentials.tls is not None,
+            insecure=settings.insecure,
+        )
+        self._socket = bind(settings.host, settings.port, self._protection)
         try:
             store = open_store(settings.database)
         except LedgerError as error:
@@ -103,17 +109,27 @@ class Server:
     async def listen(self) -> None:
         """Start to accept connections."""
         self._listener = await self._loop.create_server(
-            lambda: Connection(self), sock=self._socket, backlog=BACKLOG
+            self._new_connection, sock=self._socket, backlog=BACKLOG
         )
         self.timers.start(self._loop)
-        if self._tokens is not None:
+        if self._credentials.tokens is not None:
             self._expiries.start(self._loop)
+        access = self._protection.describe(self._socket.getsockname()[0])
+        if self._protection.insecure:
+            _log.warning("--insecure is set: %s", access)
+        else:
+            _log.info("%s", access)
 
     @property
     def uri(self) -> str:
         """The URI for clients."""
         host, port = self._socket.getsockname()[:2]
-        return f"ws://[{host}]:{port}{PATH}" if ":" in host else f"ws://{host}:{port}{PATH}"
+        scheme = "wss" if self._protection.has_tls else "ws"
+        return f"{scheme}://[{host}]:{port}{PATH}" if ":" in host else f"{scheme}://{host}:{port}{PATH}"
+
+    def reload(self) -> None:
+        """Read the certificate and the keys again, for new connections; if that fails, the old ones stay."""
+        self._credentials.reload()
 
     async def close(self) -> None:
         """Shut down: answer handshakes with 503, finish pending commits, close connections with 1001.
@@ -149,6 +165,11 @@ class Server:
         if not self._relay.writer.stop(_COMMIT_TIMEOUT):
             _log.error("a COMMIT does not return; the database stays locked until it does")
         self._closed.set()
+
+    def _new_connection(self) -> asyncio.Protocol:
+        connection = Connection(self)
+        tls = self._credentials.tls
+        return connection if tls is None else TlsTransport(connection, tls)
 
     # The owner of the connections.
 
@@ -195,7 +216,7 @@ class Server:
             connection.handshake,
             closed=closed,
             allowed_origins=self._origins,
-            tokens=self._tokens,
+            tokens=self._credentials.tokens,
         )
         # Only now, so that nobody but users themselves can take up their connections.
         if self._relay.connections_of(admission.user) >= self._max_of_user:
@@ -250,28 +271,6 @@ class Server:
                 while not condition():
                     self._connection_closed.clear()
                     await self._connection_closed.wait()
-
-
-def _verifier(settings: Settings) -> TokenVerifier | None:
-    """Return what verifies tokens, if there is a key. Raises `StartError`."""
-    if not settings.has_key:
-        return None
-    try:
-        from server_stub.handshake.keys import InvalidKeyError, load_keys
-    except ImportError:
-        raise StartError("tokens need PyJWT; run: pip install 'socket-bloc[server]'") from None
-    secret = settings.jwt_secret
-    try:
-        keys = load_keys(
-            settings.jwt_secret_file,
-            settings.jwt_public_key_file,
-            None if secret is None else secret.get_secret_value(),
-        )
-    except InvalidKeyError as error:
-        raise StartError(str(error)) from None
-    for key in keys:
-        _log.info("users need a token, signed by %s: %s", key.algorithm, key.source)
-    return TokenVerifier(keys, time.time, settings.jwt_audience)
 
 
 def _load_exposition() -> Callable[[Metrics], Response]:

@@ -10,7 +10,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretBytes
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretBytes,
+    ValidationInfo,
+    field_validator,
+)
 
 from server_stub.ledger.backends import check_url
 
@@ -40,7 +49,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
     host: Annotated[str, Field(min_length=1)] = Field(
-        default="127.0.0.1", description="address to listen on; one that is not loopback needs --insecure"
+        default="127.0.0.1", description="address to listen on; one that is not loopback needs a key and TLS"
     )
     port: Annotated[int, Field(ge=0, le=65535)] = Field(
         default=8765, description="port to listen on; 0 picks a free one"
@@ -82,12 +91,27 @@ class Settings(BaseModel):
     jwt_secret: SecretBytes | None = Field(
         default=None, exclude=True, description="a secret itself, as an alternative to a file"
     )
+    tls_cert: Annotated[str | None, Field(min_length=1)] = Field(
+        default=None, description="PEM file of the certificate and its chain; makes the relay speak TLS"
+    )
+    tls_key: Annotated[str | None, Field(min_length=1)] = Field(
+        default=None,
+        description="PEM file of the certificate's private key, not encrypted",
+        validate_default=True,  # to notice that it is missing
+    )
     insecure: bool = Field(
         default=False,
-        description="listen on an address that is not loopback; any client could impersonate any user",
+        description="listen on an address that is not loopback also without a key or without TLS",
     )
 
     @property
     def has_key(self) -> bool:
         """Whether there is a key, so that each connection needs a token."""
         return bool(self.jwt_secret_file or self.jwt_public_key_file) or self.jwt_secret is not None
+
+    @field_validator("tls_key")
+    @classmethod
+    def _belongs_to_tls_cert(cls, tls_key: str | None, info: ValidationInfo) -> str | None:
+        if (tls_key is None) != (info.data.get("tls_cert") is None):
+            raise ValueError("--tls-cert and --tls-key must be given together")
+        return tls_key

@@ -15,6 +15,7 @@ from websockets.http11 import Response
 
 __all__ = [
     "PATH",
+    "TLS_RECORD",
     "HttpError",
     "check_target",
     "plain_response",
@@ -22,6 +23,8 @@ __all__ = [
     "unavailable",
 ]
 
+TLS_RECORD: Final = 0x16
+"""The first byte of a TLS client; no HTTP request begins with it."""
 PATH: Final = "/order"
 PLAIN_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 RETRY_AFTER: Final = 1

@@ -7,7 +7,7 @@ import resource
 import socket
 from typing import Final, NamedTuple
 
-__all__ = ["BACKLOG", "Capacity", "StartError", "bind", "capacity", "raise_file_limit"]
+__all__ = ["BACKLOG", "Capacity", "Protection", "StartError", "bind", "capacity", "raise_file_limit"]
 
 BACKLOG: Final = 1024
 """Connections that may wait to be accepted."""
@@ -30,18 +30,46 @@ class Capacity(NamedTuple):
     websockets: int
 
 
-def bind(host: str, port: int, *, insecure: bool) -> socket.socket:
-    """Return a listening socket. Raises `StartError` if the address is unknown, in use or not loopback.
+class Protection(NamedTuple):
+    """What protects the users of a relay from others."""
 
-    `insecure` allows any address.
+    has_key: bool
+    """Whether a token is needed to connect."""
+    has_tls: bool
+    insecure: bool
+    """Whether it may listen on any address without these."""
+
+    def check(self, host: str, address: str) -> None:
+        """Raise `StartError` if it is too little for `address`, the one of `host`."""
+        if self.insecure or (self.has_key and self.has_tls) or _is_loopback(address):
+            return
+        dangers: list[str] = []
+        if not self.has_key:
+            dangers.append(
+                "without --jwt-secret-file or --jwt-public-key-file any client could impersonate any user"
+            )
+        if not self.has_tls:
+            dangers.append("without --tls-cert and --tls-key others could read and change what is sent")
+        reason = ", and ".join(dangers)
+        raise StartError(f"{host} is not loopback, and {reason}; set these, or listen anyway with --insecure")
+
+    def describe(self, address: str) -> str:
+        """Return who may connect to `address`, and how."""
+        clients = "programs on this machine" if _is_loopback(address) else "all that can reach this address"
+        identity = "with a valid token" if self.has_key else "as any user, without a token"
+        return f"{clients} may connect, {identity}, {'over TLS' if self.has_tls else 'in plain text'}"
+
+
+def bind(host: str, port: int, protection: Protection) -> socket.socket:
+    """Return a listening socket.
+
+    Raises `StartError` if the address is unknown, in use, or not loopback and there is too little protection.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError):
         raise StartError(f"cannot listen on {host!r}: unknown address") from None
-    if not insecure and not ipaddress.ip_address(address[0]).is_loopback:
-        reason = "authentication is not configured, so any client could impersonate any user"
-        raise StartError(f"{host} is not loopback, and {reason}; --insecure listens anyway")
+    protection.check(host, str(address[0]))
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -52,6 +80,10 @@ def bind(host: str, port: int, *, insecure: bool) -> socket.socket:
         listener.close()
         raise StartError(f"cannot listen on {host}, port {port}: {error.strerror}") from None
     return listener
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback
 
 
 def raise_file_limit() -> None:

@@ -18,7 +18,7 @@ from websockets.protocol import SEND_EOF
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
-from server_stub.wire.http import HttpError, refuse_malformed
+from server_stub.wire.http import TLS_RECORD, HttpError, refuse_malformed
 from socket_bloc.frames import MAX_FRAME_SIZE, SUBPROTOCOL, CloseCode
 
 try:
@@ -105,6 +105,10 @@ class RequestReader:
         """
         known = len(self._head)
         self._head += data
+        if self._head[0] == TLS_RECORD:
+            return HttpError(
+                HTTPStatus.BAD_REQUEST, "this port does not speak TLS; use ws:// or http://"
+            ).response
         end = self._head.find(_END_OF_REQUEST, max(0, known - len(_END_OF_REQUEST) + 1))
         until = len(data) if end < 0 else end + len(_END_OF_REQUEST) - known
         self._protocol.receive_data(data[:until])

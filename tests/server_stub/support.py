@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -150,6 +151,7 @@ class FakeTransport(asyncio.Transport):
         self.written = bytearray()
         self.waiting = 0
         self.is_aborted = False
+        self.is_closed = False
         self.has_written_eof = False
         self.is_reading_now = True
 
@@ -168,6 +170,9 @@ class FakeTransport(asyncio.Transport):
 
     def abort(self) -> None:
         self.is_aborted = True
+
+    def close(self) -> None:
+        self.is_closed = True
 
     def get_write_buffer_size(self) -> int:
         return self.waiting
@@ -206,10 +211,12 @@ class Peer:
 
 
 @asynccontextmanager
-async def joined(server: Server, user: User = CLIENT, query: str = "") -> AsyncIterator[Peer]:
+async def joined(
+    server: Server, user: User = CLIENT, query: str = "", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Peer]:
     """Connect a user, and read the welcome."""
     uri = f"{server.uri}?userId={user.user_id}&type={user.role}{query}"
-    async with connect(uri, compression=None, proxy=None) as connection:
+    async with connect(uri, compression=None, proxy=None, ssl=tls) as connection:
         peer = Peer(connection)
         peer.welcome = await peer.receive()
         assert peer.welcome["type"] == "welcome"

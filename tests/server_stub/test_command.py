@@ -56,6 +56,8 @@ def test_the_defaults_are_those_of_the_manual() -> None:
         jwt_secret_file=(),
         jwt_public_key_file=(),
         jwt_audience=None,
+        tls_cert=None,
+        tls_key=None,
         insecure=False,
     )
 

@@ -8,12 +8,15 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from ssl import SSLCertVerificationError, SSLContext
 from urllib.request import urlopen
 
 import pytest
+import trustme
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidMessage, InvalidStatus
 
+from tests.certificates import issue, trusting
 from tests.server_stub.handshake.signing import SECRET, token
 from tests.server_stub.support import CLIENT, SERVICEMAN, Peer, handshake_request, send_frame
 
@@ -39,6 +42,10 @@ async def _run(*arguments: str, command: tuple[str, ...] = _MODULE, **environ: s
     return process.returncode, output.decode(), errors.decode()
 
 
+def _overwrite(file: str, text: str) -> None:
+    Path(file).write_text(text)
+
+
 class Running:
     """A listening relay process."""
 
@@ -48,12 +55,17 @@ class Running:
 
     @asynccontextmanager
     async def joined(
-        self, user_id: str = "c-1", query: str = "", *, bearer: str | None = None
+        self,
+        user_id: str = "c-1",
+        query: str = "",
+        *,
+        bearer: str | None = None,
+        tls: SSLContext | None = None,
     ) -> AsyncIterator[Peer]:
         role = CLIENT.role if user_id.startswith("c") else SERVICEMAN.role
         uri = f"{self.uri}?userId={user_id}&type={role}{query}"
         headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
-        async with connect(uri, additional_headers=headers, proxy=None) as connection:
+        async with connect(uri, additional_headers=headers, proxy=None, ssl=tls) as connection:
             peer = Peer(connection)
             peer.welcome = await peer.receive()
             yield peer
@@ -67,6 +79,14 @@ class Running:
                 with suppress(InvalidMessage, ConnectionError):
                     peer = await stack.enter_async_context(self.joined(user_id, query))
             yield peer
+
+    async def log_line(self, part: str) -> str:
+        """Read the log until a line of it contains `part`, and return that line."""
+        assert self.process.stderr
+        async with asyncio.timeout(30):
+            while part not in (line := (await self.process.stderr.readline()).decode()):
+                assert line, f"the log ended without {part!r}"
+            return line
 
     async def end(self, number: signal.Signals) -> tuple[int, str, str]:
         """Send a signal; return the exit status, and the rest of standard output and standard error."""
@@ -84,7 +104,7 @@ async def _running(
     try:
         assert process.stdout
         line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
-        assert line.startswith("listening on ws://127.0.0.1:")
+        assert line.startswith(("listening on ws://127.0.0.1:", "listening on wss://127.0.0.1:"))
         assert line.endswith("/order\n")
         yield Running(process, line.split()[-1])
     finally:
@@ -112,6 +132,43 @@ async def test_the_process_says_where_it_listens_and_exits_cleanly(
         assert "INFO shutting down" in errors
         await client.connection.wait_closed()
         assert client.connection.close_code == 1001
+
+
+@pytest.mark.parametrize("command", [_MODULE, _WITHOUT_UVLOOP], ids=["uvloop", "asyncio"])
+async def test_a_hang_up_reloads_the_certificate_and_ends_no_connection(
+    database: str, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    files = issue(tmp_path)
+    async with _running(database, *files.options, command=command) as relay:
+        assert relay.uri.startswith("wss://")
+        async with relay.joined(tls=trusting()) as client:
+            other = trustme.CA()
+            issue(tmp_path, authority=other)
+            relay.process.send_signal(signal.SIGHUP)
+            await relay.log_line("INFO reloaded the certificate")
+            with pytest.raises(SSLCertVerificationError):
+                await relay.joined("s-1", tls=trusting()).__aenter__()
+            async with relay.joined("s-1", tls=trusting(other)) as serviceman:
+                await client.send("m-1")
+                assert (await serviceman.receive())["type"] == "status"
+            _overwrite(files.key, "no key")
+            relay.process.send_signal(signal.SIGHUP)
+            line = await relay.log_line("ERROR")
+            assert "the old certificate and keys stay in use" in line
+            assert files.key in line
+            async with relay.joined("s-1", tls=trusting(other)):
+                pass
+        status, _output, errors = await relay.end(signal.SIGTERM)
+        assert status == 0
+        assert "Traceback" not in errors
+
+
+async def test_a_hang_up_without_a_certificate_is_survived_and_logged(database: str) -> None:
+    async with _running(database) as relay, relay.joined() as client:
+        relay.process.send_signal(signal.SIGHUP)
+        await relay.log_line("INFO nothing to reload")
+        await client.send("m-1")
+        assert (await client.receive())["type"] == "status"
 
 
 async def test_a_client_that_reads_nothing_does_not_keep_it_from_exiting(database: str) -> None:
@@ -181,6 +238,8 @@ async def test_without_free_files_open_connections_stay_and_the_log_stays_short(
         (["--nonsense"], 2, "--nonsense"),
         (["--database", "mysql://x"], 2, "--database (RELAY_DATABASE)"),
         (["--host", "0.0.0.0"], 1, "--insecure"),
+        (["--tls-cert", "relay.pem"], 2, "--tls-cert and --tls-key must be given together"),
+        (["--tls-cert", "/no/cert", "--tls-key", "/no/key"], 1, "--tls-cert (RELAY_TLS_CERT), /no/cert"),
         (["--database", "sqlite:////no/such/directory/orders.db"], 1, "there is no such directory"),
         (["--jwt-secret-file", "/no/such/file"], 1, "--jwt-secret-file (RELAY_JWT_SECRET_FILE)"),
         (["--jwt-public-key-file", "/dev/null"], 1, "not a valid public key"),

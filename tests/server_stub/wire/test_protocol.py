@@ -65,7 +65,6 @@ def test_what_follows_a_request_does_not_reach_the_parser_of_frames(cut: int) ->
         (b"GET /order HTTP/1.1\r\nno colon\r\n\r\n", 400),
         (b"GET /order HTTP/1.1\n\n", 400),
         (b"GET /\xff HTTP/1.1\r\n\r\n", 400),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\r\n\r\n", 400),
         (b"\r\n\r\n", 400),
         pytest.param(b"GET /order?" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414, id="target"),
         pytest.param(b"GET /order HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n\r\n", 431, id="header"),
@@ -76,6 +75,14 @@ def test_a_malformed_request_is_answered_too(head: bytes, status: int) -> None:
     answer, protocol = _read(head)
     assert answer is None
     assert _status(protocol) == status
+
+
+@pytest.mark.parametrize("hello", [b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\r\n\r\n"])
+def test_a_client_that_speaks_tls_is_told_at_once_that_this_port_does_not(hello: bytes) -> None:
+    answer, _protocol = _read(hello)
+    assert isinstance(answer, Response)
+    assert answer.status_code == 400
+    assert answer.body == b"this port does not speak TLS; use ws:// or http://\n"
 
 
 def test_an_endless_request_is_too_large() -> None:
