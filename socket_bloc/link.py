@@ -21,7 +21,8 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from socket_bloc.frames import SUBPROTOCOL, CloseCode
-from socket_bloc.session.disconnect import Closed, Disconnect, HttpRefused, InvalidCertificate, Unreachable
+from socket_bloc.session.disconnect import Closed, Disconnect, HttpRefused, Unreachable
+from socket_bloc.tls import classify_tls
 
 __all__ = ["check_uri", "check_uris", "classify", "open_channel"]
 
@@ -90,14 +91,21 @@ def _quoted(uri: object) -> str:
     return "" if may_contain_secret else f" ({uri!r})"
 
 
-async def open_channel(uri: str, query: dict[str, str], token: str | None) -> ClientConnection:
-    """Open a connection. `classify` its exceptions."""
+async def open_channel(
+    uri: str, query: dict[str, str], token: str | None, context: ssl.SSLContext | None = None
+) -> ClientConnection:
+    """Open a connection; to `wss://` with the default context unless one is given.
+
+    `classify` its exceptions.
+    """
+    parsed = parse_uri(uri)
     return await _Connect(
         f"{uri}?{urlencode(query)}",
         subprotocols=[Subprotocol(SUBPROTOCOL)],
         additional_headers={"Authorization": f"Bearer {token}"} if token else None,
         compression=None,
-        proxy=None if _is_loopback(parse_uri(uri).host) else True,
+        ssl=context or (True if parsed.secure else None),
+        proxy=None if _is_loopback(parsed.host) else True,
         open_timeout=OPEN_TIMEOUT,
         ping_interval=PING_INTERVAL,
         ping_timeout=PING_TIMEOUT,
@@ -119,8 +127,8 @@ def classify(error: Exception, token: str | None = None) -> Disconnect:
             return Closed(error.rcvd.code, shown(error.rcvd.reason))
         case InvalidStatus(response=response):
             return HttpRefused(response.status_code, shown(_first_line(response)), _retry_after(response))
-        case ssl.SSLCertVerificationError():
-            return InvalidCertificate(error.verify_message)
+        case ssl.SSLError():
+            return classify_tls(error)
         case TimeoutError():
             return Unreachable(f"no answer within {OPEN_TIMEOUT:.0f} s")
         case InvalidProxy():  # its text has the URL of the proxy, which may contain a password

@@ -11,6 +11,7 @@ import logging
 import random
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
+from ssl import SSLContext
 from typing import ClassVar, Final, Never, assert_never
 
 from reactivex import Observable
@@ -46,6 +47,7 @@ from socket_bloc.states import (
     SocketReconnectingState,
     SocketState,
 )
+from socket_bloc.tls import check_ssl
 from socket_bloc.token_source import Token, TokenSource
 
 __all__ = ["Socket"]
@@ -73,6 +75,7 @@ class Socket:
         token: Token = None,
         outbox: Outbox | None = None,
         full_history: bool = False,
+        ssl: SSLContext | None = None,
         auto_settle: bool = True,
     ) -> None:
         """Create a socket for a user of either type, to the relay at one address or any of several.
@@ -80,12 +83,13 @@ class Socket:
         With `auto_settle`, a send leaves the outbox once its outcome has been pushed to a stream; without,
         call `settle` for each outcome, when nothing that this process still has to do with it may be lost.
 
-        Raises `ValueError` for an invalid URI or token, or an outbox of another user.
+        Raises `ValueError` for an invalid URI, context or token, or an outbox of another user.
         """
         self.serviceman_id = serviceman_id
         self.type = type
         self.channel: ClientConnection | None = None
         uris = check_uris(self.WEBSOCKET_URI if uri is None else uri)
+        self._ssl = check_ssl(ssl, uris)
         self._token = TokenSource(token)
         self._auto_settle = auto_settle
         self._outbox: Outbox = MemoryOutbox() if outbox is None else outbox
@@ -275,7 +279,7 @@ class Socket:
         if attempt.epoch is not None:
             query["epoch"] = attempt.epoch
         try:
-            channel = await open_channel(attempt.uri, query, token)
+            channel = await open_channel(attempt.uri, query, token, self._ssl)
         except Exception as error:
             return classify(error, token)
         try:

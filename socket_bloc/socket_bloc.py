@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from ssl import SSLContext
 from typing import Final, Self
 
 from socket_bloc.bloc import Bloc, BlocClosedError, Emitter
@@ -71,6 +72,7 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         outbox: Keeps what is unsettled; in memory by default. It is closed with the bloc.
         flow: The statuses and who may send which after which; the relay must use the same.
         full_history: Request the feed from its first status, not only the orders that are still open.
+        ssl: For a `wss://` relay: what to trust, and how; by default what this machine trusts.
 
     Raises:
         ValueError: An argument is invalid; the message names it.
@@ -86,6 +88,7 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
         outbox: Outbox | None = None,
         flow: OrderFlow = ORDER_FLOW,
         full_history: bool = False,
+        ssl: SSLContext | None = None,
     ) -> None:
         try:
             check_user_id(user_id)
@@ -106,6 +109,7 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
             token=token,
             outbox=self._outbox,
             full_history=full_history,
+            ssl=ssl,
             auto_settle=False,
         )
         self.on(SocketConnectEvent, self._on_connect)

@@ -19,6 +19,7 @@ __all__ = [
     "HttpRefused",
     "InvalidCertificate",
     "NoToken",
+    "NotTls",
     "RetryPolicy",
     "Unreachable",
     "is_about_the_address",
@@ -84,7 +85,15 @@ class NoToken:
         return f"could not get the token: {self.reason}"
 
 
-Disconnect = Closed | HttpRefused | Unreachable | InvalidCertificate | NoToken
+@dataclass(frozen=True, slots=True)
+class NotTls:
+    """The URI begins with `wss://`, and the answer was not TLS."""
+
+    def __str__(self) -> str:
+        return "the relay does not speak TLS at this address; give it a certificate, or use a ws:// URI"
+
+
+Disconnect = Closed | HttpRefused | Unreachable | InvalidCertificate | NoToken | NotTls
 
 
 class RetryPolicy(Enum):
@@ -114,7 +123,7 @@ def retry_policy(disconnect: Disconnect) -> RetryPolicy:
     A close with 1000 is not retried either, but is no failure: `Session.lost` handles it first.
     """
     match disconnect:
-        case InvalidCertificate():
+        case InvalidCertificate() | NotTls():
             return RetryPolicy.NEVER
         case Unreachable() | NoToken():
             return RetryPolicy.ALWAYS
@@ -135,11 +144,11 @@ def retry_policy(disconnect: Disconnect) -> RetryPolicy:
 def is_about_the_address(disconnect: Disconnect) -> bool:
     """Return whether a refusal says nothing about this user, so that another address may answer otherwise.
 
-    So do a redirect, a path that is not found, and a certificate that is not trusted. An invalid request
-    or token, and a user who is not let in, are the same at each address.
+    So do a redirect, a path that is not found, a certificate that is not trusted, and no TLS at all. An
+    invalid request or token, and a user who is not let in, are the same at each address.
     """
     match disconnect:
-        case InvalidCertificate():
+        case InvalidCertificate() | NotTls():
             return True
         case HttpRefused(status):
             return status not in (400, 401, 403) and retry_policy(disconnect) is RetryPolicy.NEVER

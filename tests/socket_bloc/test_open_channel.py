@@ -11,33 +11,23 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from server_stub import Settings
+from server_stub import serve as serve_relay
 from socket_bloc.link import classify, open_channel
-from socket_bloc.session.disconnect import Closed, Disconnect, HttpRefused, InvalidCertificate, Unreachable
-
-# For these tests only: self-signed, for 127.0.0.1, valid until 2120.
-KEY_AND_CERTIFICATE = """\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg4OcaR9olHGGkHwqe
-hv4jWly1nku2/vyivnIAaV5G0FWhRANCAARnBNCWKnuABGR974oYMzWBoudzLG6N
-O/iUTdJ5q2AirX3IymYqWjmsbSm/VmUhXxpiZjGCAwU1f/xVZLFMFOZC
------END PRIVATE KEY-----
------BEGIN CERTIFICATE-----
-MIIBuDCCAV2gAwIBAgIUJcTs2C+j5mM1KSBD/KsNyXozXbYwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJMTI3LjAuMC4xMCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAx
-MDAwMDAwWjAUMRIwEAYDVQQDDAkxMjcuMC4wLjEwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAARnBNCWKnuABGR974oYMzWBoudzLG6NO/iUTdJ5q2AirX3IymYqWjms
-bSm/VmUhXxpiZjGCAwU1f/xVZLFMFOZCo4GKMIGHMA8GA1UdEwEB/wQFMAMBAf8w
-DgYDVR0PAQH/BAQDAgKEMBMGA1UdJQQMMAoGCCsGAQUFBwMBMB0GA1UdDgQWBBT3
-PIBNqX18pNwvzIMojnkrA8pMKTAfBgNVHSMEGDAWgBT3PIBNqX18pNwvzIMojnkr
-A8pMKTAPBgNVHREECDAGhwR/AAABMAoGCCqGSM49BAMCA0kAMEYCIQCR99gi1PVi
-ouc250G4eMrVUsIRhpAmrSy5nQMEvRPIQAIhAMXpwbZ6IrrIiTa/rPpmycv92QRI
-LEGVvMNmm/pQOTHl
------END CERTIFICATE-----
-"""
+from socket_bloc.session.disconnect import (
+    Closed,
+    Disconnect,
+    HttpRefused,
+    InvalidCertificate,
+    NotTls,
+    Unreachable,
+)
+from tests.certificates import AUTHORITY, CertificateFiles, days_from_now, issue, trusting
 
 QUERY = {"userId": "c-17", "type": "client"}
 
@@ -175,45 +165,113 @@ async def test_a_handshake_without_an_answer_times_out(monkeypatch: pytest.Monke
 # TLS
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    path = tmp_path / "certificate.pem"
-    path.write_text(KEY_AND_CERTIFICATE)
-    return path
-
-
-@pytest.fixture
-async def tls_server(certificate: Path) -> AsyncIterator[Server]:
+@asynccontextmanager
+async def running_with(files: CertificateFiles) -> AsyncGenerator[Server]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    context.load_cert_chain(*files)
     async with running(context) as server:
         yield server
 
 
-async def test_a_self_signed_certificate_is_not_trusted(tls_server: Server) -> None:
-    disconnect = await disconnect_from(open_channel(tls_server.uri("wss"), QUERY, "abc.def"))
+@pytest.fixture
+async def tls_server(tmp_path: Path) -> AsyncIterator[Server]:
+    async with running_with(issue(tmp_path, "localhost")) as server:
+        yield server
+
+
+async def reason_of(server: Server, context: ssl.SSLContext | None, host: str = "localhost") -> str:
+    """Why the certificate of a server is refused."""
+    disconnect = await disconnect_from(open_channel(server.uri("wss", host), QUERY, "abc.def", context))
     assert isinstance(disconnect, InvalidCertificate)
-    assert "signed" in disconnect.reason
-    assert tls_server.requests == []
+    assert "certificate" in str(disconnect)
+    assert server.requests == []
+    return disconnect.reason
 
 
-async def test_a_certificate_for_another_host_is_not_trusted(
-    tls_server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_certificate_of_an_unknown_authority_is_refused(tls_server: Server) -> None:
+    for context in (None, trusting(trustme.CA())):
+        reason = await reason_of(tls_server, context)
+        assert reason.startswith("unable to get local issuer certificate; ")
+        assert "ssl=" in reason
+        assert "--ca-file" in reason
+
+
+async def test_a_certificate_that_is_signed_by_itself_is_refused(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    files = issue(tmp_path, authority=authority)
+    authority.cert_pem.write_to_path(files.chain)
+    authority.private_key_pem.write_to_path(files.key)
+    async with running_with(files) as server:
+        assert (await reason_of(server, None)).startswith("self-signed certificate; ")
+
+
+@pytest.mark.parametrize(
+    ("issued_for", "host"),
+    [("localhost", "127.0.0.1"), ("127.0.0.1", "localhost"), ("relay.example", "localhost")],
+)
+async def test_a_certificate_for_another_host_is_refused(tmp_path: Path, issued_for: str, host: str) -> None:
+    async with running_with(issue(tmp_path, issued_for)) as server:
+        reason = await reason_of(server, trusting(), host)
+        assert host in reason
+        assert reason.endswith("; use a host name that it is for")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [(-2, -1, "certificate has expired; renew it"), (1, 2, "certificate is not yet valid; check the clock")],
+)
+async def test_a_certificate_that_is_not_valid_now_is_refused(
+    tmp_path: Path, before: int, after: int, message: str
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    disconnect = await disconnect_from(open_channel(tls_server.uri("wss", "localhost"), QUERY, "abc.def"))
-    assert isinstance(disconnect, InvalidCertificate)
-    assert "localhost" in disconnect.reason
-    assert tls_server.requests == []
+    files = issue(tmp_path, not_before=days_from_now(before), not_after=days_from_now(after))
+    async with running_with(files) as server:
+        assert (await reason_of(server, trusting())).startswith(message)
 
 
-async def test_a_certificate_in_the_trust_store_is_trusted(
-    tls_server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    channel = await open_channel(tls_server.uri("wss"), QUERY, None)
+async def test_a_certificate_that_the_context_trusts_is_accepted(tls_server: Server) -> None:
+    channel = await open_channel(tls_server.uri("wss", "localhost"), QUERY, None, trusting())
     await channel.close()
     assert len(tls_server.requests) == 1
+
+
+async def test_without_a_context_what_this_machine_trusts_is_accepted(
+    tls_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authorities = tmp_path / "authorities.pem"
+    AUTHORITY.cert_pem.write_to_path(str(authorities))
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+    channel = await open_channel(tls_server.uri("wss", "localhost"), QUERY, None)
+    await channel.close()
+    assert len(tls_server.requests) == 1
+
+
+async def test_a_relay_that_does_not_speak_tls_is_recognised(tmp_path: Path) -> None:
+    settings = Settings(port=0, database=f"sqlite:///{tmp_path}/orders.db")
+    async with serve_relay(settings) as relay:
+        uri = relay.uri.replace("ws://", "wss://")
+        assert await disconnect_from(open_channel(uri, QUERY, None)) == NotTls()
+
+
+async def test_a_relay_that_speaks_tls_only_says_so(tmp_path: Path) -> None:
+    files = issue(tmp_path)
+    settings = Settings(
+        port=0, database=f"sqlite:///{tmp_path}/orders.db", tls_cert=files.chain, tls_key=files.key
+    )
+    async with serve_relay(settings) as relay:
+        uri = relay.uri.replace("wss://", "ws://")
+        assert await disconnect_from(open_channel(uri, QUERY, None)) == HttpRefused(
+            400, "this port speaks TLS; use wss:// or https://"
+        )
+
+
+async def test_any_other_fault_of_tls_may_pass(tls_server: Server) -> None:
+    context = trusting()
+    context.set_alpn_protocols(["http/1.1"])
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("PSK")  # which no server with a certificate speaks
+    disconnect = await disconnect_from(open_channel(tls_server.uri("wss", "localhost"), QUERY, None, context))
+    assert isinstance(disconnect, Unreachable)
+    assert disconnect.reason.startswith("TLS failed: ")
 
 
 # A proxy

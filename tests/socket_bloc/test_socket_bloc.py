@@ -27,6 +27,7 @@ from socket_bloc import (
     SocketState,
     StatusCode,
 )
+from tests.certificates import trusting
 from tests.socket_bloc.conftest import MakeBloc
 from tests.socket_bloc.waiting import StateRecorder, connected
 
@@ -73,6 +74,7 @@ async def test_receive_order_status_is_called_after_the_state_and_only_for_the_o
         ({"uri": "http://127.0.0.1/order"}, "uri"),
         ({"uri": "127.0.0.1:8765"}, "uri"),
         ({"uri": "ws://127.0.0.1/order?token=x"}, "uri"),
+        ({"uri": "ws://127.0.0.1/order", "ssl": trusting()}, "ssl"),
     ],
 )
 def test_an_invalid_argument_is_an_error_that_names_it(arguments: dict[str, Any], field: str) -> None:

@@ -10,6 +10,7 @@ from socket_bloc.session.disconnect import (
     HttpRefused,
     InvalidCertificate,
     NoToken,
+    NotTls,
     Unreachable,
 )
 from socket_bloc.session.effects import Open, Reconnecting
@@ -152,7 +153,14 @@ def test_without_a_token_the_address_is_not_to_blame() -> None:
 
 @pytest.mark.parametrize(
     "disconnect",
-    [NOT_FOUND, HttpRefused(302), HttpRefused(405), HttpRefused(426), InvalidCertificate("expired")],
+    [
+        NOT_FOUND,
+        HttpRefused(302),
+        HttpRefused(405),
+        HttpRefused(426),
+        InvalidCertificate("expired"),
+        NotTls(),
+    ],
 )
 def test_an_address_that_is_wrong_is_passed_over_until_all_of_them_are(disconnect: Disconnect) -> None:
     driver = connecting_to(A, B, C)

@@ -9,6 +9,7 @@ from socket_bloc.session.disconnect import (
     Disconnect,
     HttpRefused,
     InvalidCertificate,
+    NotTls,
     RetryPolicy,
     Unreachable,
     retry_policy,
@@ -67,9 +68,10 @@ def test_an_http_status_is_retried_as_the_protocol_says(statuses: list[int], exp
     assert {code: retry_policy(HttpRefused(code)) for code in statuses} == dict.fromkeys(statuses, expected)
 
 
-def test_an_unreachable_relay_is_retried_and_an_invalid_certificate_is_not() -> None:
+def test_an_unreachable_relay_is_retried_and_one_without_the_right_tls_is_not() -> None:
     assert retry_policy(Unreachable("connection refused")) is ALWAYS
     assert retry_policy(InvalidCertificate("self-signed")) is NEVER
+    assert retry_policy(NotTls()) is NEVER
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,10 @@ def test_an_unreachable_relay_is_retried_and_an_invalid_certificate_is_not() -> 
         (HttpRefused(403, "not you", 9.0), "refused with HTTP 403: not you"),
         (Unreachable("connection refused"), "connection refused"),
         (InvalidCertificate("certificate has expired"), "invalid certificate: certificate has expired"),
+        (
+            NotTls(),
+            "the relay does not speak TLS at this address; give it a certificate, or use a ws:// URI",
+        ),
     ],
 )
 def test_a_disconnect_is_described(disconnect: Disconnect, text: str) -> None:
@@ -275,6 +281,7 @@ def test_violations_are_counted_from_zero_after_another_kind_of_disconnect() -> 
         HttpRefused(400),
         HttpRefused(404),
         InvalidCertificate("certificate has expired"),
+        NotTls(),
         Closed(4999),
     ],
 )
