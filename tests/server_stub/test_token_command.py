@@ -104,7 +104,7 @@ def test_an_error_is_one_line_and_nothing_is_printed(
     assert "hunter2" not in errors
 
 
-@pytest.mark.parametrize("content", [b"hunter2", public_pem("RSA")])
+@pytest.mark.parametrize("content", [b"hunter2", public_pem("RSA")], ids=["too short", "a public key"])
 def test_an_unusable_secret_is_not_shown(
     content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
