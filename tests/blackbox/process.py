@@ -49,7 +49,8 @@ class RelayProcess:
     ) -> None:
         self.database = database or directory / "orders.db"
         self._log = directory / f"relay-{len(list(directory.glob('relay-*')))}.log"
-        options = {"port": 0, "database": f"sqlite:///{self.database}", "rate_limit": 0, **options}
+        unlimited = {"rate_limit": 0, "max_connections_per_user": 0}
+        options = {"port": 0, "database": f"sqlite:///{self.database}", **unlimited, **options}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command(**options),
