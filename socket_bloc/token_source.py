@@ -26,7 +26,7 @@ class TokenSource:
         """Raises `ValueError` if `token` is neither a valid token nor a function."""
         self._function = token if callable(token) else None
         self._fixed = None if token is None or callable(token) else _checked(token)
-        self._calls: set[asyncio.Task[object]] = set()
+        self._calls: set[asyncio.Task[None]] = set()
 
     async def ask(self) -> str | None:
         """Return the token for this attempt, or None if there is none.
@@ -44,7 +44,8 @@ class TokenSource:
     async def _within_time(self, value: Awaitable[object]) -> object:
         # A task of its own, and cancelled but not awaited: it may ignore that it is cancelled, and neither
         # this attempt nor `close` waits for it then.
-        call = asyncio.get_running_loop().create_task(_result_of(value))
+        returned: list[object] = []
+        call = asyncio.get_running_loop().create_task(_collect(value, returned))
         self._calls.add(call)
         call.add_done_callback(self._forget)
         try:
@@ -55,16 +56,18 @@ class TokenSource:
             raise TimeoutError(f"token: the function did not return within {TOKEN_TIMEOUT:.0f} s")
         if call.cancelled():
             raise ConnectionAbortedError("token: the function was cancelled")
-        return call.result()
+        call.result()
+        return returned.pop()
 
-    def _forget(self, call: asyncio.Task[object]) -> None:
+    def _forget(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
         if not call.cancelled():
             call.exception()  # retrieved, so that asyncio does not report what nobody awaits any more
 
 
-async def _result_of(value: Awaitable[object]) -> object:
-    return await value
+async def _collect(value: Awaitable[object], returned: list[object]) -> None:
+    # Not the result of the task: asyncio, in its debug mode, logs that of a task that was slow.
+    returned.append(await value)
 
 
 def _checked(token: object) -> str:

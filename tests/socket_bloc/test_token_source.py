@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -92,6 +93,17 @@ async def test_a_token_function_that_ignores_its_cancellation_is_not_awaited(
         await TokenSource(stubborn).ask()
     await asyncio.wait_for(is_cancelled.wait(), TIMEOUT)
     may_end.set()
+
+
+async def test_the_token_is_not_logged_in_the_debug_mode_of_asyncio(caplog: pytest.LogCaptureFixture) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0  # each callback is logged as a slow one
+    with caplog.at_level(logging.DEBUG):
+        assert await TokenSource(fetch_token).ask() == "abc.def"
+        await asyncio.sleep(0)
+    assert "token_source.py" in caplog.text
+    assert "abc.def" not in caplog.text
 
 
 async def test_an_attempt_that_is_cancelled_cancels_the_token_function() -> None:
