@@ -271,9 +271,11 @@ class SocketBloc(DiagramNames, Bloc[SocketEvent, SocketState]):
             case SocketRefusedState(reason) as refused:
                 self._fail_all(ConnectionRefused(reason))
                 emit(refused)
+            case SocketDisconnectState() as ended if (reason := self._socket.farewell) is not None:
+                problem = f"the relay ended the connection ({reason}), and what was sent stays queued"
+                self._fail_all(NoSocketError(problem))
+                emit(ended)
             case state:
-                if isinstance(state, SocketDisconnectState) and (reason := self._socket.farewell):
-                    self._fail_all(NoSocketError(f"the relay has {reason}, and what was sent stays queued"))
                 emit(state)
 
     # Outcomes

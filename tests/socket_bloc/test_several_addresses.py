@@ -15,6 +15,8 @@ from socket_bloc import (
     SocketBloc,
     SocketConnectEvent,
     SocketConnectState,
+    SocketDataRejectedState,
+    SocketDataSentState,
     SocketReconnectingState,
     SocketRefusedState,
     StatusCode,
@@ -23,6 +25,7 @@ from socket_bloc.session.disconnect import HttpRefused
 from tests.socket_bloc.conftest import MakeBloc
 from tests.socket_bloc.fake_relay import FakeRelay
 from tests.socket_bloc.waiting import StateRecorder, connected
+from tui.cable import Cable
 
 PLACED = OrderStatus.of(StatusCode.PLACED, order_id="o-1", receiver_id="s-4", message="The tap drips")
 
@@ -70,6 +73,24 @@ async def test_a_connection_that_is_cut_is_resumed_at_the_next_address(
     await recorder.until(SocketConnectState, 2)
     assert [len(relay.requests) for relay in relays] == [1, 1]
     assert "since=0&epoch=e" in relays[1].requests[0].path
+
+
+async def test_nothing_is_lost_or_doubled_while_one_way_to_the_relay_after_the_other_is_cut(
+    relay: Server, make_bloc: MakeBloc
+) -> None:
+    async with Cable(relay.uri) as first, Cable(relay.uri) as second:
+        client = make_bloc("c-17", ClientType.CLIENT, uri=[first.uri, second.uri])
+        recorder = await connected(client)
+        for number, (cable, other) in enumerate([(first, second), (second, first)] * 2, 1):
+            other.plug()
+            for part in range(10):
+                client.send_order_status(PLACED.model_copy(update={"order_id": f"o-{number}-{part}"}))
+            cable.pull()
+            await recorder.until(SocketDataSentState, 10 * number)
+            assert client.connection.uri == other.uri
+    assert [state.seq for state in recorder.of(SocketDataSentState)] == list(range(1, 41))
+    assert len({state.order_status.order_id for state in recorder.of(SocketDataSentState)}) == 40
+    assert recorder.of(SocketDataRejectedState) == []
 
 
 @pytest.mark.parametrize(("status", "requests"), [(401, [2, 0]), (403, [1, 0]), (404, [1, 1])])

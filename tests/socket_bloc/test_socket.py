@@ -201,8 +201,8 @@ async def test_a_submit_ends_if_the_relay_closes_with_1000_and_its_status_stays_
     with pytest.raises(NoSocketError) as caught:
         await client.submit(PLACED, message_id="m-1")
     assert str(caught.value) == (
-        "the relay has closed with 1000: idle for too long, and what was sent stays queued; "
-        "add a SocketConnectEvent first"
+        "the relay ended the connection (closed with 1000: idle for too long), and what was sent stays "
+        "queued; add a SocketConnectEvent first"
     )
     with pytest.raises(NoSocketError, match=r"^there is no socket to send through; add a SocketConnectEvent"):
         await client.submit(PLACED, message_id="m-2")
