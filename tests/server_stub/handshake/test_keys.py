@@ -127,6 +127,10 @@ def test_a_key_of_another_kind_is_no_secret(tmp_path: Path, content: bytes) -> N
         (public_pem("EC on secp256k1"), "unsupported kind of key"),
         (public_pem("Ed448"), "unsupported kind of key"),
     ],
+    ids=[
+        *("empty", "secret", "cut", "ssh", "private", "public and private", "two", "certificate"),
+        *("RSA of 1024 bits", "P-384", "secp256k1", "Ed448"),
+    ],
 )
 def test_a_public_key_that_cannot_be_used_is_refused_and_not_shown(
     tmp_path: Path, content: bytes, reason: str
