@@ -54,6 +54,8 @@ __all__ = ["Socket"]
 
 CLOSE_TIMEOUT: Final = 0.8
 """Seconds that closing a connection may take, whatever the peer does."""
+READ_SLICE: Final = 0.004
+"""Seconds of reading, after which the other tasks of the loop have their turn."""
 
 logger = logging.getLogger("socket_bloc")
 
@@ -289,11 +291,17 @@ class Socket:
 
     async def _read(self, channel: ClientConnection, number: int) -> Never:
         self.channel = channel
-        self._apply(self._session.opened(number, self._now()))
+        begun = self._now()
+        self._apply(self._session.opened(number, begun))
         try:
             while True:
+                # Does not wait for frames that have arrived: of a replay, hundreds at a time.
                 data = await channel.recv()
-                self._apply(self._session.received(number, data, self._now()))
+                now = self._now()
+                if now - begun > READ_SLICE:
+                    await asyncio.sleep(0)
+                    begun = now = self._now()
+                self._apply(self._session.received(number, data, now))
         finally:
             if self.channel is channel:
                 self.channel = None

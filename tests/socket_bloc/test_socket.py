@@ -295,6 +295,37 @@ async def test_the_socket_of_the_diagram_works_without_the_bloc(relay: FakeRelay
     await socket.aclose()
 
 
+async def test_other_tasks_have_their_turn_while_frames_are_read_that_arrived_together(
+    relay: FakeRelay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket_bloc.socket.READ_SLICE", -1.0)
+
+    async def replay(connection: ServerConnection) -> None:
+        placed = {**PLACED.model_dump(mode="json", by_alias=True), "senderId": "c-17"}
+        for seq in (1, 2, 3):
+            frame = {"type": "status", "seq": seq, "messageId": f"m-{seq}", "at": AT.isoformat()}
+            await connection.send(json.dumps({**frame, "orderStatus": placed}))
+        await stay(connection)
+
+    relay.answer = replay
+    socket = Socket("c-17", ClientType.CLIENT, uri=relay.uri)
+    seen: list[str] = []
+    done = asyncio.Event()
+
+    def on_status(event: SocketReceiveDataEvent) -> None:
+        seen.append(f"status {event.seq}")
+        asyncio.get_running_loop().call_soon(seen.append, "turn")
+        if event.seq == 3:
+            done.set()
+
+    socket.get_order_status_stream().subscribe(on_status)
+    socket.open_connection()
+    async with asyncio.timeout(TIMEOUT):
+        await done.wait()
+    assert seen[:5] == ["status 1", "turn", "status 2", "turn", "status 3"]
+    await socket.aclose()
+
+
 async def test_violations_are_counted_from_zero_after_a_commit(
     relay: FakeRelay, make_client: Callable[..., SocketBloc]
 ) -> None:
