@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.actions import SkipAction
 from textual.app import App, ComposeResult, SystemCommand
@@ -18,6 +18,7 @@ from textual.theme import Theme
 from textual.widgets import Footer, Header, Input
 
 from socket_bloc import OrdersCubit, SocketBloc
+from tui.hangup import on_hangup
 from tui.settings import AppSettings, LastTheme
 from tui.widgets.dialogs import ConfirmScreen
 from tui.widgets.help import HelpScreen
@@ -25,6 +26,8 @@ from tui.widgets.panel import RolePanel
 from tui.widgets.text import Clock, utc_now
 
 __all__ = ["OrdersApp", "RoleApp", "run", "run_role_app"]
+
+STANDARD_INPUT: Final = 0
 
 
 class _QuitScreen(ConfirmScreen):
@@ -132,12 +135,13 @@ async def run(app: App[None], blocs: Sequence[SocketBloc]) -> int:
     The connections are opened and closed around the app: it ends before they do, also when it crashes.
     """
     loop = asyncio.get_running_loop()
-    if sys.platform != "win32":
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            loop.add_signal_handler(number, app.exit)
     async with AsyncExitStack() as stack:
         for bloc in blocs:
             await stack.enter_async_context(bloc)
+        if sys.platform != "win32":
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+                loop.add_signal_handler(number, app.exit)
+            stack.enter_context(on_hangup(STANDARD_INPUT, app.exit))
         await app.run_async()
     return app.return_code or 0
 

@@ -35,6 +35,7 @@ class Terminal:
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
         self._changed = asyncio.Event()
+        self.is_hung_up = False
 
     @property
     def text(self) -> str:
@@ -51,6 +52,12 @@ class Terminal:
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
+    def hang_up(self) -> None:
+        """Close the terminal. It is not the process's controlling one, so no SIGHUP is sent."""
+        asyncio.get_running_loop().remove_reader(self._master)
+        os.close(self._master)
+        self.is_hung_up = True
+
     async def shows(self, *texts: str) -> None:
         """Wait until each of these texts is on the screen."""
         try:
@@ -64,6 +71,8 @@ class Terminal:
     async def ended(self) -> int:
         """Wait for the end of the process and of its output. Returns the exit status."""
         status = await asyncio.to_thread(self.process.wait, TIMEOUT)
+        if self.is_hung_up:
+            return status
         os.set_blocking(self._master, False)
         with suppress(BlockingIOError):
             while True:
@@ -102,10 +111,10 @@ async def in_terminal(
     try:
         yield terminal
     finally:
-        loop.remove_reader(master)
         process.kill()
         process.wait()
-        os.close(master)
+        if not terminal.is_hung_up:
+            terminal.hang_up()
         os.close(slave)
 
 

@@ -71,6 +71,34 @@ async def test_a_terminal_is_clean_however_the_app_is_ended(
         assert b"Traceback" not in terminal.output
 
 
+async def test_an_app_whose_terminal_is_gone_ends_without_a_signal(relay: Server) -> None:
+    arguments = ["-m", "tui", "client", "--user", "c-17", "--uri", relay.uri]
+    async with in_terminal(arguments, {**os.environ}) as terminal:
+        await terminal.shows("● connected")
+        terminal.hang_up()
+        assert await terminal.ended() == 0
+
+
+STUCK = """
+import sys
+import tui.hangup
+from tui.__main__ import main
+from tui.app import RoleApp
+
+tui.hangup.GRACE = 0.1
+RoleApp.exit = lambda self: None
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+async def test_an_app_that_is_stuck_without_its_terminal_is_ended(relay: Server) -> None:
+    arguments = ["-c", STUCK, "client", "--user", "c-17", "--uri", relay.uri]
+    async with in_terminal(arguments, {**os.environ}) as terminal:
+        await terminal.shows("● connected")
+        terminal.hang_up()
+        assert await terminal.ended() == 1
+
+
 CRASH = """
 import sys
 from tui.__main__ import main
