@@ -10,14 +10,17 @@ from another task or another thread.
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from time import monotonic
+from typing import Final, Generic, TypeVar
 
 from reactivex.abc import DisposableBase
 from textual import getters
 from textual.app import App
+from textual.constants import MAX_FPS
 from textual.message_pump import MessagePump
 
 from socket_bloc.bloc import BlocBase
@@ -27,6 +30,8 @@ __all__ = ["BlocBuilder", "BlocListener", "BlocNode"]
 State = TypeVar("State")
 When = Callable[[State, State], bool]
 """Returns whether to go on, given the previous state and the new one."""
+FRAME: Final = 1 / MAX_FPS
+"""Seconds in which Textual draws the screen once."""
 
 
 class _Binding(DisposableBase, ABC, Generic[State]):
@@ -54,8 +59,11 @@ class _Binding(DisposableBase, ABC, Generic[State]):
     def _arm(self) -> None:
         if not self._is_armed:
             self._is_armed = True
-            if not self._node.call_later(self._flush):
-                self.dispose()  # the node is gone
+            self._post_flush()
+
+    def _post_flush(self) -> None:
+        if not self._node.call_later(self._flush):
+            self.dispose()  # the node is gone
 
     def _flush(self) -> None:
         self._is_armed = False  # first, so that a state from here on arms again
@@ -66,8 +74,9 @@ class _Binding(DisposableBase, ABC, Generic[State]):
 class BlocBuilder(_Binding[State]):
     """Calls `build(state)` with the current state, and with the latest whenever it has changed.
 
-    A burst of states is built once, with the last of them. `when(built, state)` is given the state that was
-    built last; if it returns False, nothing is built.
+    A burst of states is built once, with the last of them, and a stream of them at most once a frame, and in
+    no more than half of the time. `when(built, state)` is given the state that was built last; if it
+    returns False, nothing is built.
     """
 
     def __init__(
@@ -83,17 +92,29 @@ class BlocBuilder(_Binding[State]):
         self._build = build
         self._when = when
         self._built: tuple[State] | None = None
+        self._next_build_at = 0.0
         super().__init__(node, bloc)
         self._arm()
 
     def _on_next(self, state: State) -> None:
         self._arm()  # the state is read from the bloc, which may have a newer one by then
 
+    def _flush(self) -> None:
+        # Not by a timer of the node: it would end with the node, and the binding would not notice.
+        rest = self._next_build_at - monotonic()
+        if rest > 0:
+            asyncio.get_running_loop().call_later(rest, self._post_flush)
+        else:
+            super()._flush()
+
     def _deliver(self) -> None:
         state = self._bloc.state
         if self._built is None or self._when is None or self._when(self._built[0], state):
             self._built = (state,)
+            begun = monotonic()
             self._build(state)
+            ended = monotonic()
+            self._next_build_at = ended + max(FRAME, ended - begun)
 
 
 class BlocListener(_Binding[State]):

@@ -86,6 +86,58 @@ async def test_a_burst_is_built_once_and_each_of_its_states_is_listened_to() -> 
         assert shown.built == [0, 1000]
 
 
+async def test_a_stream_of_states_is_built_once_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(binding, "monotonic", lambda: now)
+    shown = Shown(cubit := Cubit(0))
+    async with OneWidget(shown).run_test() as pilot:
+        await until(pilot, lambda: shown.built == [0])
+        for number in range(1, 4):
+            cubit.emit(number)
+            await pilot.pause()
+        assert shown.built == [0]
+        assert shown.listened == [1, 2, 3]
+        now += binding.FRAME
+        await until(pilot, lambda: shown.built == [0, 3])
+
+
+async def test_a_build_that_takes_long_is_followed_by_as_long_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(binding, "monotonic", lambda: now)
+
+    class Slow(Shown):
+        def build(self, state: int) -> None:
+            nonlocal now
+            super().build(state)
+            now += 50 * binding.FRAME
+
+    shown = Slow(cubit := Cubit(0))
+    async with OneWidget(shown).run_test() as pilot:
+        await until(pilot, lambda: shown.built == [0])
+        now += 49 * binding.FRAME
+        cubit.emit(1)
+        await pilot.pause(2 * binding.FRAME)
+        assert shown.built == [0]
+        now += binding.FRAME
+        await until(pilot, lambda: shown.built == [0, 1])
+
+
+async def test_a_builder_whose_node_is_removed_before_its_frame_unsubscribes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(binding, "monotonic", lambda: 100.0)
+    node = Static()
+    built: list[int] = []
+    async with OneWidget(node).run_test() as pilot:
+        BlocBuilder(node, cubit := Cubit(0), built.append)
+        await until(pilot, lambda: built == [0])
+        cubit.emit(1)
+        await pilot.pause()
+        await node.remove()
+        await until(pilot, lambda: listeners(cubit) == 0)
+    assert built == [0]
+
+
 async def test_a_state_emitted_by_a_listener_is_listened_to_afterwards() -> None:
     cubit = Cubit(0)
 
@@ -101,7 +153,11 @@ async def test_a_state_emitted_by_a_listener_is_listened_to_afterwards() -> None
         assert shown.listened == [1, 2, 10, 20]
 
 
-async def test_when_is_given_the_state_built_last_or_the_previous_one_of_a_listener() -> None:
+async def test_when_is_given_the_state_built_last_or_the_previous_one_of_a_listener(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(binding, "FRAME", 0.0)
+    monkeypatch.setattr(binding, "monotonic", lambda: 100.0)
     shown = Shown(cubit := Cubit(0), build_when=lambda a, b: b >= a + 3, listen_when=lambda a, b: b > a)
     async with OneWidget(shown).run_test() as pilot:
         for number in (1, 2, 3, 2, 4, 6):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from socket_bloc import ORDER_FLOW, ClientType, Order, OrderEntry, OrderFlow, Orders, OrderStatus, StatusCode
 from tui.widgets.open_orders import OpenOrders
 
@@ -21,13 +23,13 @@ class CountingFlow(OrderFlow):
         return super().is_open(current_status)
 
 
-def order_in(status: StatusCode, order_id: str, flow: OrderFlow = ORDER_FLOW) -> Order:
-    entry = OrderEntry(1, AT, "m-1", OrderStatus.of(status, order_id=order_id))
+def order_in(status: StatusCode, order_id: str, flow: OrderFlow = ORDER_FLOW, seq: int = 1) -> Order:
+    entry = OrderEntry(seq, AT, "m-1", OrderStatus.of(status, order_id=order_id))
     return Order(order_id, entries=(entry,), flow=flow)
 
 
 def test_an_order_is_open_until_it_has_ended_or_is_removed() -> None:
-    opened = OpenOrders()
+    opened = OpenOrders(CLIENT)
     orders = Orders().with_order(order_in(StatusCode.PLACED, "o-1"))
     orders = orders.with_order(order_in(StatusCode.CANCELLED, "o-2"))
     orders = orders.with_order(order_in(StatusCode.ACCEPTED, "o-3"))
@@ -41,15 +43,36 @@ def test_an_order_is_open_until_it_has_ended_or_is_removed() -> None:
     assert "o-1" not in opened
 
 
-def test_the_first_order_for_a_user_is_one_that_waits_for_them_or_else_any_open_one() -> None:
-    opened = OpenOrders()
-    assert opened.first_for(CLIENT) is None
+@pytest.mark.parametrize(("role", "first"), [(CLIENT, "o-2"), (SERVICEMAN, "o-1")])
+def test_the_first_order_for_a_user_is_one_that_waits_for_them_or_else_any_open_one(
+    role: ClientType, first: str
+) -> None:
+    opened = OpenOrders(role)
+    assert opened.first is None
     orders = Orders().with_order(order_in(StatusCode.PLACED, "o-1"))
     opened.follow(orders)
-    assert opened.first_for(CLIENT) == "o-1"
+    assert opened.first == "o-1"
     opened.follow(orders.with_order(order_in(StatusCode.ACCEPTED, "o-2")))
-    assert opened.first_for(CLIENT) == "o-2"
-    assert opened.first_for(SERVICEMAN) == "o-1"
+    assert opened.first == first
+    assert opened.mine == 1
+
+
+def test_the_orders_that_wait_for_the_user_are_listed_first_and_of_each_kind_the_newest() -> None:
+    opened = OpenOrders(CLIENT)
+    orders = Orders()
+    for seq, (order_id, status) in enumerate(
+        {
+            "o-1": StatusCode.PLACED,
+            "o-2": StatusCode.ACCEPTED,
+            "o-3": StatusCode.PLACED,
+            "o-4": StatusCode.ACCEPTED,
+        }.items()
+    ):
+        orders = orders.with_order(order_in(status, order_id, seq=seq))
+    opened.follow(orders)
+    assert [order.order_id for order in opened.ranked] == ["o-4", "o-2", "o-3", "o-1"]
+    opened.follow(orders.with_order(order_in(StatusCode.STARTED, "o-1", seq=5)))
+    assert [order.order_id for order in opened.ranked] == ["o-1", "o-4", "o-2", "o-3"]
 
 
 def test_only_orders_that_have_changed_are_checked() -> None:
@@ -57,7 +80,7 @@ def test_only_orders_that_have_changed_are_checked() -> None:
     orders = Orders(flow=flow)
     for number in range(5000):
         orders = orders.with_order(order_in(StatusCode.PLACED, f"o-{number}", flow))
-    opened = OpenOrders()
+    opened = OpenOrders(CLIENT)
     opened.follow(orders)
     flow.asked = 0
     opened.follow(orders.with_order(order_in(StatusCode.CANCELLED, "o-4711", flow)))

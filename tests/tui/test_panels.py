@@ -328,10 +328,10 @@ async def test_a_list_that_grows_and_is_sorted_again_keeps_the_selection(
         )
         bloc.emit(SocketReceiveDataState(accepted, "m-a", seq + 1, AT))
         await until_shown(pilot, "1 of 40 your turn", "· order-17")
-        option = app.query_one(OrderList).highlighted_option
-        assert option is not None
-        assert option.id == "order-17"
-        assert app.query_one(OrderList).get_option_at_index(0).id == "order-3"
+        listed = app.query_one(OrderList)
+        assert listed.selected is not None
+        assert listed.selected.order_id == "order-17"
+        assert listed.items[0].order_id == "order-3"
 
 
 async def test_a_move_of_the_cursor_is_not_undone_by_a_status_that_arrives_meanwhile(
@@ -348,7 +348,7 @@ async def test_a_move_of_the_cursor_is_not_undone_by_a_status_that_arrives_meanw
         await until_shown(pilot, "one ·")
         choose = panel.choose
         panel.choose = lambda order_id: (chosen.append(str(order_id)), choose(order_id))[1]  # type: ignore[method-assign]
-        app.query_one(OrderList).action_cursor_up()
+        app.query_one(OrderList).action_move(-1)
         panel._show(orders.state)  # what an arriving status does, before the move is handled
         await until(pilot, lambda: chosen)
         await pilot.pause()

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import ClassVar
 
-from textual import on
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import OptionList
-from textual.widgets.option_list import Option
 
 from socket_bloc import ClientType, Order
 from tui.widgets.labels import done
-from tui.widgets.open_orders import OpenOrders
+from tui.widgets.open_orders import OpenOrders, rank
 from tui.widgets.text import Clock, local_time, one_line
+from tui.widgets.virtual_list import VirtualList
 
 __all__ = ["OrderList"]
 
 
-class OrderList(OptionList):
+class OrderList(VirtualList[Order]):
     """Two lines for each order. Moving to an order selects it; an update of the list keeps the selection."""
 
     DEFAULT_CSS: ClassVar[str] = """
     OrderList {
-        border: none;
         border-top: solid $primary-muted;
         border-title-color: $text-primary;
         background: transparent;
-        padding: 0;
-        text-wrap: nowrap;
-        text-overflow: ellipsis;
-        &:focus { border: none; border-top: heavy $border; }
+        &:focus { border-top: heavy $border; }
     }
     """
 
@@ -43,7 +37,7 @@ class OrderList(OptionList):
             self.order_id = order_id
 
     def __init__(self, role: ClientType, *, clock: Clock, id: str | None = None) -> None:
-        super().__init__(id=id)
+        super().__init__(draw=self._prompt, moved=self._post_chosen, id=id)
         self._role = role
         self._clock = clock
 
@@ -52,34 +46,17 @@ class OrderList(OptionList):
 
         The selected one is always shown.
         """
-        shown = [*(opened.orders if history is None else history)]
-        if history is None and chosen is not None and chosen.order_id not in opened:
-            shown.append(chosen)
-        shown.sort(key=self._rank)
-        self._set_titles(opened, with_history=history is not None)
-        # Only a move by the user selects: an echo of this update could undo a move made in the meantime.
-        with self.prevent(OptionList.OptionHighlighted):
-            self._set_rows(shown)
-            self.highlighted = None if chosen is None else shown.index(chosen)
-
-    def _rank(self, order: Order) -> tuple[bool, bool, float]:
-        """Your turn first, then what is open, then what has ended; each with the newest first."""
-        newest = order.entries[-1].seq if order.entries and not order.pending else float("inf")
-        is_mine = order.is_turn_of(self._role)
-        return not is_mine, not order.is_open, -newest
-
-    def _set_titles(self, opened: OpenOrders, *, with_history: bool) -> None:
-        mine = sum(order.is_turn_of(self._role) for order in opened.orders)
-        ended = f" · h: {'hide' if with_history else opened.ended} ended" if opened.ended else ""
-        self.border_title = f"{mine} of {len(opened.orders)} your turn{ended}"
-
-    def _set_rows(self, shown: Sequence[Order]) -> None:
-        if [option.id for option in self.options] != [order.order_id for order in shown]:
-            self.set_options(Option(self._prompt(order), id=order.order_id) for order in shown)
-            return
-        for index, (option, order) in enumerate(zip(self.options, shown, strict=True)):
-            if option.prompt != (prompt := self._prompt(order)):
-                self.replace_option_prompt_at_index(index, prompt)
+        if history is not None:
+            shown = sorted(history, key=lambda order: rank(order, self._role))
+        else:
+            shown = opened.ranked
+            if chosen is not None and chosen.order_id not in opened:
+                shown.append(chosen)  # it has ended
+        ended = f" · h: {opened.ended if history is None else 'hide'} ended" if opened.ended else ""
+        self.border_title = f"{opened.mine} of {len(opened.orders)} your turn{ended}"
+        at = (index for index, order in enumerate(shown) if order is chosen)
+        # Only a move by the user posts a message: an echo of this could undo a move made in the meantime.
+        self.show_items(shown, next(at, None))
 
     def _prompt(self, order: Order) -> Content:
         if order.is_turn_of(self._role):
@@ -100,8 +77,5 @@ class OrderList(OptionList):
             (f"\n  {other} · {when} · {what}", "dim"),
         )
 
-    @on(OptionList.OptionHighlighted)
-    def _post_chosen(self, event: OptionList.OptionHighlighted) -> None:
-        event.stop()
-        assert event.option.id is not None, "each row has the id of its order"
-        self.post_message(self.Chosen(event.option.id))
+    def _post_chosen(self, order: Order) -> None:
+        self.post_message(self.Chosen(order.order_id))

@@ -112,7 +112,7 @@ class RolePanel(BlocNode, Vertical):
         self._flow = bloc.flow
         self._new_id = new_id
         self._clock = clock
-        self._open = OpenOrders()
+        self._open = OpenOrders(self.ROLE)
         self._chosen: str | None = None
         self._shows_history = False
 
@@ -149,7 +149,7 @@ class RolePanel(BlocNode, Vertical):
     def _show(self, orders: Orders) -> None:
         self._open.follow(orders)
         if self._chosen not in orders.by_id:
-            self._chosen = self._open.first_for(self.ROLE)
+            self._chosen = self._open.first
         order = orders.by_id.get(self._chosen or "")
         history = orders.by_id.values() if self._shows_history else None
         self.query_one(OrderList).show(self._open, order, history)
