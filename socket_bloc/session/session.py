@@ -16,7 +16,6 @@ from socket_bloc.frames import (
     CloseCode,
     InvalidFrame,
     RejectedFrame,
-    SendFrame,
     StatusFrame,
     WelcomeFrame,
     read_relay_frame,
@@ -25,10 +24,10 @@ from socket_bloc.order_status import ClientType, RejectionCode
 from socket_bloc.outbox import Send
 from socket_bloc.session.addresses import Addresses
 from socket_bloc.session.cursor import FeedCursor, SeqCheck
-from socket_bloc.session.delivery import Delivery
 from socket_bloc.session.disconnect import Closed, Disconnect, is_about_the_address, retry_policy
-from socket_bloc.session.effects import Close, Effect, Open, ProtocolViolation, Reconnecting, Settle, Transmit
+from socket_bloc.session.effects import Close, Effect, Open, ProtocolViolation, Reconnecting
 from socket_bloc.session.retry import Retries
+from socket_bloc.session.sends import Sends
 from socket_bloc.session.state import (
     BackingOff,
     Connecting,
@@ -44,8 +43,6 @@ from socket_bloc.session.state import (
 from socket_bloc.session.violations import Violations, is_what_was_sent, problem_of_welcome
 from socket_bloc.states import (
     SocketConnectState,
-    SocketDataQueuedState,
-    SocketDataRejectedState,
     SocketDisconnectState,
     SocketRefusedState,
 )
@@ -77,9 +74,8 @@ class Session:
         """`unsettled` is what an earlier process has left in the outbox, oldest first."""
         self._user_id = user_id
         self._type = type
-        self._inherited = list(unsettled)
-        self._delivery = Delivery(self._inherited, jitter)
-        self._outcomes: dict[str, Settle] = {}
+        self._effects: list[Effect] = []
+        self._sends = Sends(unsettled, jitter, self._effects)
         self.cursor = FeedCursor(full_history=full_history)
         self.retries = Retries(jitter)
         self.addresses = Addresses(uris)
@@ -87,7 +83,6 @@ class Session:
         self._attempt = 0
         self._violations = Violations()
         self._foreign_seq: int | None = None
-        self._effects: list[Effect] = []
 
     @property
     def state(self) -> SessionState:
@@ -113,7 +108,7 @@ class Session:
             case Connecting(answer_by=at) | Synchronising(answer_by=at):
                 return at
             case Live(since=since):
-                times = (self._delivery.deadline, since + STABLE_AFTER if self.retries.tries else None)
+                times = (self._sends.deadline, since + STABLE_AFTER if self.retries.tries else None)
                 return min((at for at in times if at is not None), default=None)
             case Offline() | Refused():
                 return None
@@ -125,8 +120,7 @@ class Session:
         if not self.has_socket:
             self.retries.reset()
             self.addresses.start_again()
-        self._queued(self._inherited)
-        self._inherited.clear()
+        self._sends.announce_inherited()
         if not self._is_linked:
             self._open()
         return self._flush_effects()
@@ -143,25 +137,17 @@ class Session:
         """Send what was added to the outbox. Raises `NoSocketError`."""
         self._require_socket()
         if not self.holds(send.message_id):
-            if self._delivery.add(send) and isinstance(self._state, Live):
-                self._transmit(send, now)
-            else:
-                self._queued([send])
+            self._sends.accept(send, now, is_live=isinstance(self._state, Live))
         return self._flush_effects()
 
     def settle(self, message_id: str, now: float) -> list[Effect]:
         """The outcome of a send has been announced, if there was one; the next of its order may follow."""
-        settle = self._outcomes.pop(message_id, None)
-        if settle is not None:
-            self._effects.append(settle)
-            following = self._delivery.settle(message_id)
-            if following is not None and isinstance(self._state, Live):
-                self._transmit(following, now)
+        self._sends.announced(message_id, now, is_live=isinstance(self._state, Live))
         return self._flush_effects()
 
     def holds(self, message_id: str) -> bool:
         """Return whether a send is unsettled."""
-        return self._delivery.holds(message_id)
+        return self._sends.holds(message_id)
 
     def opened(self, attempt: int, now: float) -> list[Effect]:
         """The handshake of an attempt has succeeded."""
@@ -190,7 +176,7 @@ class Session:
     def lost(self, attempt: int, disconnect: Disconnect, now: float) -> list[Effect]:
         """The connection of an attempt has ended, or could not be opened."""
         if self._is_current(attempt):
-            self._requeue()
+            self._sends.requeue()
             reason = self.addresses.described(str(disconnect))
             if isinstance(disconnect, Closed) and disconnect.code == CloseCode.NORMAL:
                 self._state = Offline(reason)
@@ -209,13 +195,13 @@ class Session:
                 self._open()
             case Connecting(answer_by=float(at)) | Synchronising(answer_by=at) if at <= now:
                 self._reconnect("the relay is silent", now, elsewhere=True)
-            case Live() if self._delivery.is_overdue(now):
+            case Live() if self._sends.is_overdue(now):
                 self._reconnect("the relay does not answer", now, elsewhere=True)
             case Live(since=since):
                 if since + STABLE_AFTER <= now:
                     self.retries.reset_backoff()
-                for send in self._delivery.due(now):
-                    self._transmit(send, now)
+                for send in self._sends.due(now):
+                    self._sends.transmit(send, now)
             case _:
                 pass
         return self._flush_effects()
@@ -241,9 +227,9 @@ class Session:
         if not is_own and status.receiver_id != self._user_id and status.receiver_id is not None:
             self._on_foreign_status(frame.seq, now)
             return
-        send = self._delivery.unanswered(frame.message_id) if is_own else None
+        send = self._sends.unanswered(frame.message_id) if is_own else None
         if send is not None and not is_what_was_sent(frame, send):
-            if self._delivery.is_in_flight(send):
+            if self._sends.is_in_flight(send):
                 self._on_violation(f"the answer to {send.message_id} is not what was sent", now)
                 return
             send = None  # another status under its message id; once sent, it will be rejected for that
@@ -253,7 +239,7 @@ class Session:
         self._effects.append(SocketReceiveDataEvent(status, frame.message_id, frame.seq, frame.at))
         if send is not None:
             self.retries.reset()
-            self._answered(frame.message_id, was_rejected=False)
+            self._sends.committed(frame.message_id)
         self._synchronise(now)
 
     def _on_foreign_status(self, seq: int, now: float) -> None:
@@ -271,18 +257,13 @@ class Session:
         self._reconnect(problem, now, elsewhere=True)
 
     def _on_rejected(self, frame: RejectedFrame, message_id: str, now: float) -> None:
-        send = self._delivery.unanswered(message_id)
+        send = self._sends.unanswered(message_id)
         if send is None:
             self._report(f"rejection of an unknown messageId: {frame.code[:40]!r}")
         elif isinstance(frame.code, RejectionCode) and not frame.code.is_final:
-            self._delivery.defer(message_id, now)
+            self._sends.defer(message_id, now)
         else:
-            self._effects.append(
-                SocketDataRejectedState(
-                    send.order_status, message_id, frame.code, frame.reason, frame.current_status
-                )
-            )
-            self._answered(message_id, was_rejected=True)
+            self._sends.rejected(send, frame)
 
     def _on_invalid_frame(self, frame: InvalidFrame, now: float) -> None:
         self._report(f"invalid frame of type {frame.type!r}: {frame.problem}")
@@ -303,23 +284,14 @@ class Session:
         match self._state:
             case Synchronising(attempt, head) if self.cursor.has_reached(head):
                 self._state = Live(attempt, now)
-                for send in self._delivery.ready():
-                    self._transmit(send, now)
+                for send in self._sends.ready():
+                    self._sends.transmit(send, now)
             case Synchronising(attempt, head):
                 self._state = Synchronising(attempt, head, now + SILENCE_TIMEOUT)
             case _:
                 pass
 
     # Effects
-
-    def _answered(self, message_id: str, *, was_rejected: bool) -> None:
-        self._delivery.mark_answered(message_id)
-        self._outcomes[message_id] = Settle(message_id, durably=was_rejected)
-
-    def _transmit(self, send: Send, now: float) -> None:
-        self._delivery.mark_sent(send, now)
-        frame = SendFrame(message_id=send.message_id, order_status=send.order_status)
-        self._effects.append(Transmit(frame.model_dump_json()))
 
     def _open(self) -> None:
         self._attempt += 1
@@ -328,16 +300,9 @@ class Session:
         self._effects.append(Open(self._attempt, self.addresses.current, self.cursor.seq, self.cursor.epoch))
 
     def _close(self, code: int, reason: str) -> None:
-        self._requeue()
+        self._sends.requeue()
         if self._is_linked:
             self._effects.append(Close(code, reason))
-
-    def _requeue(self) -> None:
-        """Queue again what was in flight, and announce it."""
-        self._queued(self._delivery.connection_lost())
-
-    def _queued(self, sends: Iterable[Send]) -> None:
-        self._effects += [SocketDataQueuedState(send.order_status, send.message_id) for send in sends]
 
     def _reconnect(self, reason: str, now: float, *, elsewhere: bool = False) -> None:
         self.retries.reset_disconnects()
@@ -373,5 +338,6 @@ class Session:
             raise NoSocketError
 
     def _flush_effects(self) -> list[Effect]:
-        effects, self._effects = self._effects, []
+        effects = self._effects.copy()
+        self._effects.clear()
         return effects
