@@ -66,6 +66,9 @@ UNSIGNED = f"{part(json.dumps(CLAIMS).encode())}."
     ("text", "status"),
     [
         ("no-token-at-all", 401),
+        ("", 401),
+        ("\u00fc\u0080", 401),
+        ("two tokens", 401),
         ("e30.e30.e30", 401),
         ("x" * 8000, 401),
         *((f"{part(json.dumps({'alg': alg}).encode())}.{UNSIGNED}", 401) for alg in ("none", "None", "nOnE")),

@@ -19,7 +19,7 @@ from websockets.frames import Close
 from websockets.http11 import Response
 
 from server_stub import Server, Settings, StartError, serve, server
-from socket_bloc import ClientType, SocketBloc, SocketConnectState, SocketReconnectingState
+from socket_bloc import ClientType, ConnectionRefused, SocketBloc, SocketConnectState, SocketReconnectingState
 from tests.server_stub.handshake.signing import (
     OTHER_SECRET,
     SECRET,
@@ -242,6 +242,35 @@ async def test_a_bloc_whose_token_expires_asks_for_another_and_loses_nothing(
             assert json.loads(await reader.recv())["head"] == 23
             feed = [json.loads(await reader.recv()) for _ in orders]
             assert {entry["orderStatus"]["orderId"] for entry in feed} == set(orders)
+
+
+async def test_a_bloc_whose_token_is_refused_asks_once_more(settings: Settings) -> None:
+    tokens = iter([token(exp=1), token()])
+    async with (
+        serve(settings) as relay,
+        SocketBloc("c-1", ClientType.CLIENT, uri=relay.uri, token=lambda: next(tokens)) as client,
+    ):
+        async with asyncio.timeout(30):
+            assert await client.place_order("s-1", "with the second token")
+    assert next(tokens, None) is None
+
+
+async def test_a_bloc_whose_second_token_is_refused_as_well_gives_up(settings: Settings) -> None:
+    asked: list[str] = []
+
+    def issue() -> str:
+        asked.append(token(OTHER_SECRET))
+        return asked[-1]
+
+    async with (
+        serve(settings) as relay,
+        SocketBloc("c-1", ClientType.CLIENT, uri=relay.uri, token=issue) as client,
+    ):
+        async with asyncio.timeout(30):
+            with pytest.raises(ConnectionRefused, match="401") as caught:
+                await client.place_order("s-1", "with no token")
+    assert len(asked) == 2
+    assert not any(part in str(caught.value) for part in asked[0].split("."))
 
 
 async def test_without_pyjwt_a_relay_with_a_key_says_what_to_install(
