@@ -60,13 +60,12 @@ def _print_token(
 ) -> int:
     from server_stub.handshake.keys import SECRET, InvalidKeyError, check_secret, read_secret, sign
 
-    secret = os.environb.get(SECRET.encode())
     try:
         if secret_file:
             source = f"--secret-file (RELAY_JWT_SECRET_FILE): {secret_file[0]}"
             secret = read_secret(secret_file[0], source)
-        elif secret is not None:
-            secret = check_secret(secret, SECRET)
+        elif SECRET in os.environ:
+            secret = check_secret(os.fsencode(os.environ[SECRET]), SECRET)
         else:
             hint = f"name the file, or set {SECRET} to the secret itself"
             raise InvalidKeyError(

@@ -118,6 +118,16 @@ async def test_everybody_else_is_refused_in_one_line_and_nothing_of_a_token_is_r
     assert not any(part in told for bearer in bearers for part in bearer.split(".") if part)
 
 
+async def test_the_limit_of_a_user_is_checked_after_their_token(settings: Settings) -> None:
+    async with (
+        serve(settings.model_copy(update={"max_connections_per_user": 1})) as relay,
+        connect(_target(relay), additional_headers=_bearer(token()), proxy=None),
+    ):
+        assert (await _refusal(relay, _target(relay))).status_code == 401
+        assert (await _refusal(relay, _target(relay), token(sub="c-2"))).status_code == 403
+        assert (await _refusal(relay, _target(relay), token())).status_code == 503
+
+
 async def test_the_audience_is_a_setting(settings: Settings) -> None:
     async with serve(settings.model_copy(update={"jwt_audience": "orders"})) as relay:
         assert await _welcome(relay, token(aud=["orders", "payments"]))
