@@ -197,10 +197,12 @@ class GroupCommit:
         if problem is not None and not is_lost:
             _report("failed to commit a batch", problem)
         self._batch_ended(len(self._batch), time.perf_counter() - self._started, problem is not None)
+        # Its thread has the time of the delivery for a piece of maintenance.
+        is_maintaining = problem is None and self._begin_maintenance()
         self._deliver(problem)
         if is_lost:
             self._lose(problem)
-        elif problem is not None or not self._begin_maintenance():
+        elif not is_maintaining:
             self._continue()
 
     def _deliver(self, problem: Exception | None) -> None:

@@ -439,6 +439,7 @@ class Upkeep:
     def __init__(self, harness: WriterHarness, pieces: int) -> None:
         self.pieces = pieces
         self.harness = harness
+        self.begun = threading.Event()
         self.gate = threading.Event()
         self.problems: list[Exception] = []
         self.log: list[str] = []
@@ -449,6 +450,7 @@ class Upkeep:
 
     def work(self) -> None:
         self.log.append(f"work in {threading.current_thread().name}")
+        self.begun.set()
         self.harness.store.begun()
         self.gate.wait()
         if self.problems:
@@ -473,6 +475,22 @@ async def test_one_piece_of_maintenance_is_done_between_two_batches(
     await harness.writer.drain()
     done = ["work in commit", "after with 1 batches", "work in commit", "after with 2 batches"]
     assert upkeep.log == done
+
+
+async def test_maintenance_runs_while_outcomes_are_delivered(
+    harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upkeep = Upkeep(harness, pieces=1)
+    monkeypatch.setattr(harness.store, "maintenance", upkeep)
+
+    def announce(entry: Entry) -> None:
+        harness.deliver(upkeep.begun.wait(30))
+
+    monkeypatch.setattr(harness.writer, "_announce", announce)
+    harness.submit(PLACED)
+    await harness.until(lambda: harness.delivered == [True])
+    upkeep.gate.set()
+    await harness.writer.drain()
 
 
 async def test_maintenance_goes_on_while_nothing_is_submitted(
