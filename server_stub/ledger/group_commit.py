@@ -49,20 +49,8 @@ class _Phase(Enum):
     STOPPED = auto()
 
 
-class _Pending:
-    """A submission until it is answered, at most once: after `unavailable`, its outcome is dropped."""
-
-    __slots__ = ("reply", "since", "submission")
-
-    def __init__(self, submission: Submission, reply: Reply, since: float) -> None:
-        self.submission = submission
-        self.reply: Reply | None = reply
-        self.since = since
-
-    def answer(self, answer: Answer) -> None:
-        if self.reply is not None:
-            reply, self.reply = self.reply, None
-            reply(self.submission, answer)
+_Pending = tuple[Submission, Reply, float]
+"""A submission, who waits for its outcome, and since when by the clock of the loop."""
 
 
 class GroupCommit:
@@ -92,6 +80,8 @@ class GroupCommit:
         self._queue: deque[_Pending] = deque()
         self._batch: list[_Pending] = []
         self._outcomes: list[Outcome] = []
+        self._expired = 0
+        """Of the batch, those that were told `unavailable`: the first ones, as they have waited longest."""
         self._started = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._probes: list[asyncio.Future[bool]] = []
@@ -109,10 +99,11 @@ class GroupCommit:
         if not self._is_accepting or len(self._queue) >= MAX_WAITING:
             reply(submission, _unavailable(_UNAVAILABLE if self._is_accepting else _ENDING))
             return
-        self._queue.append(_Pending(submission, reply, self._loop.time()))
+        self._queue.append((submission, reply, self._loop.time()))
         if self._timer is None:
             self._timer = self._loop.call_later(COMMIT_TIMEOUT, self._expire)
-        self._wake()
+        if self._phase is _Phase.IDLE:
+            self._wake()
 
     def probe(self) -> asyncio.Future[bool]:
         """Return whether the database takes a write within the timeout."""
@@ -122,7 +113,8 @@ class GroupCommit:
         else:
             self._probes.append(probe)
             self._loop.call_later(COMMIT_TIMEOUT, _set_result, probe, False)
-            self._wake()
+            if self._phase is _Phase.IDLE:
+                self._wake()
         return probe
 
     async def drain(self) -> None:
@@ -151,9 +143,8 @@ class GroupCommit:
         return self._thread.stop(timeout)
 
     def _wake(self) -> None:
-        if self._phase is _Phase.IDLE:
-            self._phase = _Phase.GATHERING
-            self._loop.call_soon(self._gather, 0, 0)
+        self._phase = _Phase.GATHERING
+        self._loop.call_soon(self._gather, 0, 0)
 
     def _gather(self, iteration: int, seen: int) -> None:
         # While submissions still come with every iteration of the loop, waiting a little saves whole commits.
@@ -167,9 +158,10 @@ class GroupCommit:
 
     def _begin(self) -> None:
         self._batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+        self._expired = 0
         self._batch_probes, self._probes = self._probes, []
         self._started = time.perf_counter()
-        submissions = [waiting.submission for waiting in self._batch]
+        submissions = [submission for submission, _, _ in self._batch]
         try:
             self._outcomes = self._ledger.stage(submissions, probe=bool(self._batch_probes))
         except Exception as error:
@@ -211,12 +203,12 @@ class GroupCommit:
         outcomes = self._outcomes if problem is None else [_unavailable(_UNAVAILABLE)] * len(batch)
         for probe in probes:
             _set_result(probe, problem is None)
-        for waiting, outcome in zip(batch, outcomes, strict=True):
+        for index, ((submission, reply, _), outcome) in enumerate(zip(batch, outcomes, strict=True)):
             try:
                 if isinstance(outcome, Entry):
                     self._announce(outcome)
-                else:
-                    waiting.answer(outcome)
+                elif index >= self._expired:
+                    reply(submission, outcome)
             except Exception:
                 _log.exception("failed to deliver an outcome")
 
@@ -260,7 +252,7 @@ class GroupCommit:
         self._phase = _Phase.LOST
         self._is_accepting = False
         while self._queue:
-            self._queue.popleft().answer(_unavailable(_UNAVAILABLE))
+            _reject(self._queue.popleft())
         self._release_waiters()
         self.lost.set_result(None)
 
@@ -274,15 +266,23 @@ class GroupCommit:
         """Reject what has waited too long. One timer for all: it is set for the oldest."""
         self._timer = None
         too_old = self._loop.time() - COMMIT_TIMEOUT
-        for waiting in self._batch:
-            if waiting.since <= too_old:
-                waiting.answer(_unavailable(_UNAVAILABLE))
-        while self._queue and self._queue[0].since <= too_old:
-            # Not in a batch yet, so it can be dropped.
-            self._queue.popleft().answer(_unavailable(_UNAVAILABLE))
-        still = [waiting for waiting in self._batch if waiting.reply is not None] or self._queue
-        if still:
-            self._timer = self._loop.call_at(still[0].since + COMMIT_TIMEOUT, self._expire)
+        while self._expired < len(self._batch) and _since(self._batch[self._expired]) <= too_old:
+            _reject(self._batch[self._expired])
+            self._expired += 1
+        while self._queue and _since(self._queue[0]) <= too_old:
+            _reject(self._queue.popleft())  # not in a batch yet, so it can be dropped
+        if still := self._batch[self._expired :] or self._queue:
+            self._timer = self._loop.call_at(_since(still[0]) + COMMIT_TIMEOUT, self._expire)
+
+
+def _since(pending: _Pending) -> float:
+    _, _, since = pending
+    return since
+
+
+def _reject(pending: _Pending) -> None:
+    submission, reply, _ = pending
+    reply(submission, _unavailable(_UNAVAILABLE))
 
 
 def _unavailable(reason: str) -> Rejection:

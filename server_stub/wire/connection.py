@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
         "_owner",
         "_protocol",
         "_request",
+        "_takes_whole_texts",
         "_transport",
         "_unhandled",
         "is_writable",
@@ -80,6 +81,7 @@ class Connection(asyncio.Protocol):
         self.slot: int | None = None
         self.is_writable = False
         """Whether the connection is open, and its write buffer is not full."""
+        self._takes_whole_texts = False  # is writable, and the parser holds no part of a message
         self._owner = owner
         self._handler: ConnectionHandler | None = None
         self._transport = cast(asyncio.Transport, None)  # comes with connection_made
@@ -160,9 +162,15 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read bytes: of the request until it is answered, then of frames."""
+        if self._takes_whole_texts and self._handler is not None:
+            text = whole_text(data)
+            if text is not None:
+                self._handler.received(text)
+                return
+            # The parser gets the same bytes, and finds what is wrong with them, if anything is.
         if self._request is not None:
             self._read_request(self._request, data)
-        elif not self._receive_whole_text(data):
+        else:
             self._receive(data)
 
     def eof_received(self) -> None:
@@ -240,19 +248,6 @@ class Connection(asyncio.Protocol):
 
     # The frames.
 
-    def _receive_whole_text(self, data: bytes) -> bool:
-        """Handle `data` if it is one whole text and nothing came before that the parser still holds.
-
-        Changes nothing otherwise: the parser then gets the same bytes, and finds what is wrong with them.
-        """
-        if not self.is_writable or not self._protocol.is_between_messages or self._handler is None:
-            return False
-        text = whole_text(data)
-        if text is None:
-            return False
-        self._handler.received(text)
-        return True
-
     def _receive(self, data: bytes) -> None:
         self._protocol.receive_data(data)
         self._flush()  # replies of the protocol itself
@@ -292,8 +287,9 @@ class Connection(asyncio.Protocol):
             self._expect_close()
 
     def _update_writable(self) -> None:
-        # A plain attribute, kept whenever what it follows from may have changed: it is asked for each status.
+        # Plain attributes, set whenever what they follow from may have changed: each status asks for them.
         self.is_writable = self._protocol.state is OPEN and not self._is_paused
+        self._takes_whole_texts = self.is_writable and self._protocol.is_between_messages
 
     def _expect_close(self) -> None:
         if not self._is_closing:

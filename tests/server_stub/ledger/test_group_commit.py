@@ -221,6 +221,19 @@ async def test_a_hanging_commit_is_unavailable_in_time_and_may_still_land(
     assert harness.messages == ["placed"]
 
 
+async def test_a_submission_that_timed_out_is_not_answered_again(
+    harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "COMMIT_TIMEOUT", 0.05)
+    harness.store.gate.clear()
+    harness.submit(PLACED, submission(CLIENT, "again"))
+    assert await harness.until_delivered(2) == [("placed", UNAVAILABLE), ("again", UNAVAILABLE)]
+    harness.store.gate.set()
+    assert (await harness.until_delivered(3))[2:] == ["placed"]
+    await harness.writer.drain()
+    assert len(harness.delivered) == 3
+
+
 async def test_each_submission_times_out_after_its_own_wait(
     harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
