@@ -30,7 +30,7 @@ class _Stage(Enum):
     NEW = auto()
     HANDSHAKE = auto()
     OPEN = auto()
-    FAILED = auto()
+    CLOSED = auto()  # or failed: nothing is read or written any more
 
 
 _OPEN: Final = _Stage.OPEN  # asked for each status
@@ -82,13 +82,15 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is closed."""
+        self._stage = _Stage.CLOSED
         self._connection.connection_lost(exc)
-        del self._connection  # it refers to this transport, and the garbage collector seldom runs
+        # The collector seldom runs, and what refers to this transport may wait for it.
+        del self._connection, self._tls, self._incoming, self._outgoing
 
     # Called by the connection.
 
     def write(self, data: Any) -> None:
-        """Encrypt and write; nothing is written once TLS has failed."""
+        """Encrypt and write, unless TLS has failed."""
         if self._stage is not _OPEN:
             return
         try:
@@ -136,7 +138,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         """Continue the handshake, and return whether it is complete."""
         if self._stage is _Stage.NEW and data[0] != TLS_RECORD:
             self._refuse_plain_text()
-        if self._stage is _Stage.FAILED:
+        if self._stage is _Stage.CLOSED:
             return False
         self._stage = _Stage.HANDSHAKE
         self._incoming.write(data)
@@ -180,14 +182,14 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             self._transport.write(self._outgoing.read())
 
     def _fail(self, error: ssl.SSLError) -> None:
-        self._stage = _Stage.FAILED
+        self._stage = _Stage.CLOSED
         reason = (error.reason or str(error)).replace("_", " ").lower()
         _log.info("closed %s: TLS failed, %s", self._connection.peer, reason)
         self._flush()  # the alert
         self._transport.close()
 
     def _refuse_plain_text(self) -> None:
-        self._stage = _Stage.FAILED
+        self._stage = _Stage.CLOSED
         error = HttpError(HTTPStatus.BAD_REQUEST, "this port speaks TLS; use wss:// or https://")
         _log.info("refused %s: %d, %s", self._connection.peer, error.status, error.reason)
         self._transport.write(error.response.serialize())
