@@ -70,6 +70,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--url", help="ws://HOST:PORT/order of a relay that runs already, without a rate limit"
     )
+    parser.add_argument("--tls", action="store_true", help="with TLS 1.3, by a certificate of EC P-256")
     parser.add_argument("--idle", type=int, metavar="N", help="measure N idle connections instead of orders")
     return parser.parse_args()
 
@@ -77,7 +78,18 @@ def _options() -> argparse.Namespace:
 def _relay(options: argparse.Namespace, directory: Path, *, connections: int) -> ForeignRelay:
     if options.url:
         return ForeignRelay(options.url)
-    return OwnRelay(directory, max_connections=connections)
+    certificate = _certificate(directory) if options.tls else None
+    return OwnRelay(directory, max_connections=connections, certificate=certificate)
+
+
+def _certificate(directory: Path) -> Path:
+    """Make a certificate for loopback, and return the file that has it and its key."""
+    import trustme
+
+    directory.mkdir(exist_ok=True)
+    path = directory / "relay.pem"
+    trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(path))
+    return path
 
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:

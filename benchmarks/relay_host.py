@@ -44,9 +44,12 @@ class ForeignRelay:
 
 
 class OwnRelay(ForeignRelay):
-    """A relay as a process of our own, on a database in `directory`; each is made if it does not exist."""
+    """A relay as a process of our own, on a database in `directory`; each is made if it does not exist.
 
-    def __init__(self, directory: Path, *, max_connections: int) -> None:
+    `certificate` is a PEM file with the certificate and its key; with it, the relay speaks TLS.
+    """
+
+    def __init__(self, directory: Path, *, max_connections: int, certificate: Path | None = None) -> None:
         directory.mkdir(exist_ok=True)
         self._database = directory / DATABASE
         options = {
@@ -55,6 +58,8 @@ class OwnRelay(ForeignRelay):
             "--rate-limit": "0",
             "--max-connections": str(max_connections),
         }
+        if certificate is not None:
+            options |= {"--tls-cert": str(certificate), "--tls-key": str(certificate)}
         argv = [sys.executable, "-m", "server_stub", *(word for option in options.items() for word in option)]
         log = directory / "relay.log"
         at = time.perf_counter()
