@@ -86,7 +86,7 @@ class Server:
         )
         self._socket = bind(settings.host, settings.port, self._protection)
         try:
-            store = open_store(settings.database)
+            store = open_store(settings.database, check=settings.check)
         except LedgerError as error:
             self._socket.close()
             raise StartError(str(error)) from None

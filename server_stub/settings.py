@@ -58,6 +58,9 @@ class Settings(BaseModel):
         default="sqlite:///orders.db",
         description="database of the orders: sqlite:///FILE, sqlite:////ABSOLUTE/FILE",
     )
+    check: bool = Field(
+        default=False, description="read the whole database before listening, and refuse one that is damaged"
+    )
     rate_limit: Annotated[float, Field(ge=0)] = Field(
         default=100, description="frames per second that one connection may send; 0 for no limit"
     )

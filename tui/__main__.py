@@ -25,6 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         from server_stub.token_command import run as token
 
         return token(argv[1:])
+    if command == "backup":
+        if find_spec("cyclopts") is None:
+            sys.stderr.write("backups need cyclopts: pip install 'socket-bloc[server]'\n")
+            return 2
+        from server_stub.backup_command import run as backup
+
+        return backup(argv[1:])
     if find_spec("cyclopts") is None or find_spec("platformdirs") is None:
         sys.stderr.write("the commands need cyclopts and platformdirs: pip install 'socket-bloc[tui]'\n")
         return 2

@@ -33,6 +33,7 @@ app = new_app(
 )
 # For `--help` and the completion: `__main__` runs it.
 app.command("server_stub.command:relay", name="relay", help="Run the relay.")
+app.command("server_stub.backup_command:backup", name="backup", help="Copy the database of a relay.")
 app.command("server_stub.token_command:token", name="token", help="Print a token, for development.")
 
 

@@ -16,7 +16,7 @@ from server_stub.wire.connection import PING_INTERVAL, PONG_TIMEOUT
 ROOT = Path(__file__).parents[2]
 DEPLOY, SECURITY = (ROOT / page for page in ("docs/deploy.md", "SECURITY.md"))
 SETTINGS = {*Settings.model_fields, "config"}
-OF_OTHERS = {"help", "token_file", "ca_file"}
+OF_OTHERS = {"force", "help", "token_file", "ca_file"}
 
 
 def numbers(pattern: str, page: Path) -> list[float]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from server_stub.ledger.sqlite.store import SqliteStore
 from socket_bloc import Socket
 from tui.__main__ import main
 from tui.app import RoleApp
@@ -251,10 +252,24 @@ def test_without_what_a_token_needs_one_line_says_what_to_install(
     assert refused("token") == "tokens need cyclopts and PyJWT: pip install 'socket-bloc[server]'"
 
 
+def test_a_database_is_backed_up_by_one_of_the_commands(tmp_path: Path) -> None:
+    SqliteStore(str(tmp_path / "orders.db")).close()
+    database = f"sqlite:///{tmp_path}/orders.db"
+    assert main(["backup", "--database", database, str(tmp_path / "backup.db")]) == 0
+    assert (tmp_path / "backup.db").exists()
+
+
+def test_without_what_a_backup_needs_one_line_says_what_to_install(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cyclopts", None)
+    assert refused("backup", "x.db") == "backups need cyclopts: pip install 'socket-bloc[server]'"
+
+
 def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for command in ("client", "serviceman", "demo", "relay", "token", "completion", "--version"):
+    for command in ("client", "serviceman", "demo", "relay", "backup", "token", "completion", "--version"):
         assert f"│ {command} " in text
 
 

@@ -100,6 +100,11 @@ class LiveFiles:
         """Whether the WAL, when it was last verified, had grown enough since the last checkpoint."""
         return self._frames - self._frames_at_checkpoint >= CHECKPOINT_SIZE
 
+    @property
+    def is_checkpointed(self) -> bool:
+        """Whether all of the WAL, when it was last verified, was in the database."""
+        return self._backfilled == self._frames
+
     def checkpoint(self, run: Callable[[], object]) -> None:
         """Call `run` for a checkpoint, once it is sure that the WAL may be written into the database."""
         self.verify()

@@ -18,7 +18,7 @@ from server_stub.ledger.sqlite import statements as sql
 from server_stub.ledger.sqlite.compaction import Compaction
 from server_stub.ledger.sqlite.errors import describe
 from server_stub.ledger.sqlite.feeds import SqliteFeeds
-from server_stub.ledger.sqlite.file import SqliteFile, open_sqlite_file
+from server_stub.ledger.sqlite.file import NEXT_GENERATION, SqliteFile, open_sqlite_file
 from server_stub.ledger.sqlite.memtable import MemTable
 from server_stub.ledger.sqlite.rows import entry_of, select, user_row
 from server_stub.ledger.store import LedgerError, Maintenance
@@ -67,9 +67,9 @@ class _CachedOrder:
 class SqliteStore:
     """The relay's database in one SQLite file, which no other relay can open meanwhile."""
 
-    def __init__(self, path: str) -> None:
-        """Open the database, or create it. Raises `LedgerError`."""
-        self._file: Final[SqliteFile] = open_sqlite_file(path)
+    def __init__(self, path: str, *, check: bool = False) -> None:
+        """Open the database, or create it; `check` reads all of it for damage. Raises `LedgerError`."""
+        self._file: Final[SqliteFile] = open_sqlite_file(path, check=check)
         self._writer = self._file.writer
         self._users: dict[User, _CachedUser] = {}
         self._orders: dict[str, _CachedOrder] = {}
@@ -92,6 +92,7 @@ class SqliteStore:
         self._memtable.after_commit()
         self._last_user_key = self._last_key("users")
         self._last_order_key = self._last_key("orders")
+        self._last_status_key = self._last_key("statuses")
 
     def _clear_staged(self) -> None:
         self._new_users: list[tuple[object, ...]] = []
@@ -170,7 +171,7 @@ class SqliteStore:
 
     def probe(self) -> None:
         """Add a write without a meaning."""
-        self._execute("UPDATE relay SET touched = touched + 1")
+        self._execute(NEXT_GENERATION)
 
     def write(self) -> None:
         """Write the staged entries into the transaction."""
@@ -186,6 +187,8 @@ class SqliteStore:
             self._execute("COMMIT")
         finally:
             self.verify()
+        if self._new_statuses:
+            self._file.mark.acknowledge(self._last_status_key + len(self._new_statuses))
 
     def verify(self) -> None:
         """Raise `DatabaseLostError` if the files were replaced or changed by others."""
@@ -194,6 +197,7 @@ class SqliteStore:
     def after_commit(self) -> None:
         """Make the committed entries visible to readers."""
         self._memtable.after_commit()
+        self._last_status_key += len(self._new_statuses)
         for order_id in self._ended_orders:  # hardly ever needed again
             self._orders.pop(order_id, None)
         self._clear_staged()
@@ -218,7 +222,11 @@ class SqliteStore:
         return None
 
     def _checkpoint(self) -> None:
+        self.probe()
+        ((generation,),) = select(self._writer, "SELECT touched FROM relay")
         self._file.live.checkpoint(lambda: self._execute("PRAGMA wal_checkpoint(PASSIVE)"))
+        if self._file.live.is_checkpointed:
+            self._file.mark.checkpointed(generation)
 
     def _compact(self, work: Callable[[], None]) -> None:
         work()
