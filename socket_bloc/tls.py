@@ -41,8 +41,9 @@ def check_ssl(context: object, uris: Sequence[str]) -> ssl.SSLContext | None:
         return None
     if not isinstance(context, ssl.SSLContext) or context.protocol is ssl.PROTOCOL_TLS_SERVER:
         raise ValueError("ssl: it must be a client's SSLContext, as from ssl.create_default_context()")
-    if not all(parse_uri(uri).secure for uri in uris):
-        raise ValueError("ssl: it needs a uri that begins with wss://")
+    for uri in uris:
+        if not parse_uri(uri).secure:
+            raise ValueError(f"ssl: it needs a uri that begins with wss://, unlike {uri}")
     return context
 
 

@@ -179,8 +179,14 @@ def test_a_welcome_ends_the_row_of_addresses_that_are_wrong() -> None:
     driver = connecting_to(A, B)
     driver.lose(NOT_FOUND)
     driver.reconnect(welcome())
-    assert uris_after(driver, CUT) == [A]
-    driver.lose(DOWN)
+    assert uris_after(driver, Closed(1012)) == [B]
+    assert driver.lose(NOT_FOUND)[0].startswith("reconnecting")
+
+
+def test_a_connect_after_a_refusal_gives_each_address_another_chance() -> None:
+    driver = connecting_to(A, B)
+    assert uris_after(driver, DOWN, NOT_FOUND) == [B, A]
+    assert driver.lose(HttpRefused(403)) == ["refused"]
     driver.connect()
     assert driver.lose(NOT_FOUND)[0].startswith("reconnecting")
 
@@ -213,3 +219,18 @@ def test_an_address_is_tried_again_once_its_retry_after_is_over() -> None:
     driver.wait(7)
     assert driver.lose(DOWN) == ["reconnecting in 1"]
     assert next_uri(driver) == A
+
+
+def test_an_address_that_is_tried_before_its_retry_after_is_over_is_held_back_no_longer() -> None:
+    driver = connecting_to(A)
+    assert driver.lose(HttpRefused(503, "full", retry_after=7.0)) == ["reconnecting in 7.5"]
+    driver.connect()
+    assert driver.lose(DOWN) == ["reconnecting in 1"]
+
+
+def test_a_connect_after_a_refusal_forgets_each_retry_after() -> None:
+    driver = connecting_to(A, B)
+    assert uris_after(driver, DOWN, HttpRefused(503, "full", retry_after=100.0)) == [B, A]
+    assert driver.lose(HttpRefused(403)) == ["refused"]
+    driver.connect()
+    assert uris_after(driver, DOWN) == [B]
