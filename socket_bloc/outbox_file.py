@@ -197,9 +197,9 @@ def _create(path: str, opened: ExitStack) -> int:
     _keep(descriptor, opened)
     os.fchmod(descriptor, 0o600)  # whatever the umask; SQLite gives the files beside it the same permissions
     with closing(_connect(new)) as connection:
-        _make_durable(path, connection)
-        for statement in _SCHEMA:
+        for statement in ("PRAGMA synchronous = OFF", "PRAGMA journal_mode = WAL", *_SCHEMA):
             connection.execute(statement)
+    os.fsync(descriptor)
     if sys.platform == "linux":
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.rename(new, path)
