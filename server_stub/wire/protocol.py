@@ -14,7 +14,7 @@ from typing import Final, cast
 
 from websockets.frames import Frame
 from websockets.http11 import Request, Response
-from websockets.protocol import SEND_EOF
+from websockets.protocol import OPEN, SEND_EOF
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
@@ -63,6 +63,10 @@ class RelayProtocol(ServerProtocol):
         """Answer the request; frames begin with the next byte."""
         self._unparsed = 0
         super().send_response(response)
+        if self.state is OPEN:
+            # A parser that has not read the request: the other keeps it while the connection is open.
+            self.parser = self.parse()
+            next(self.parser)
 
     @property
     def is_between_messages(self) -> bool:

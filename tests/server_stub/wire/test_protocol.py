@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,6 +55,16 @@ def test_what_follows_a_request_does_not_reach_the_parser_of_frames(cut: int) ->
             break
     assert protocol.data_to_send() == []
     assert ping.startswith(reader.rest)
+
+
+def test_a_request_is_not_kept_once_it_is_answered() -> None:
+    request, protocol = _read(handshake_request())
+    assert isinstance(request, Request)
+    kept = weakref.ref(request)
+    protocol.send_response(protocol.accept(request))
+    del request
+    gc.collect()
+    assert kept() is None
 
 
 @pytest.mark.parametrize(
