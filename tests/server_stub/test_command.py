@@ -155,6 +155,15 @@ def test_insecure_is_a_flag(text: str, value: bool, monkeypatch: pytest.MonkeyPa
             "--max-connections-per-user (RELAY_MAX_CONNECTIONS_PER_USER): ",
         ),
         (["--max-handshakes", "-1"], "--max-handshakes (RELAY_MAX_HANDSHAKES): "),
+        (
+            ["--tls-cert", "a.pem"],
+            "--tls-key (RELAY_TLS_KEY): --tls-cert and --tls-key must be given together",
+        ),
+        (
+            ["--tls-key", "a.pem"],
+            "--tls-key (RELAY_TLS_KEY): --tls-cert and --tls-key must be given together",
+        ),
+        (["--tls-cert", ""], "--tls-cert (RELAY_TLS_CERT): String should have at least 1 character"),
         (["--insecure=perhaps"], "--insecure (RELAY_INSECURE): invalid value; --help describes it"),
         (["--por", "1"], "Unknown option: --por. Did you mean --port?"),
         (["--nonsense"], "Unknown option: --nonsense."),
