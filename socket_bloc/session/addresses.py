@@ -70,9 +70,11 @@ class Addresses:
         """Return the seconds until the current address wants to be tried again."""
         return self._held_back(self.current, now)
 
-    def described(self, reason: str) -> str:
-        """Name the current address in the reason of a disconnect, if there are several."""
-        return reason if len(self.uris) == 1 else f"{self.current}: {reason}"
+    def described(self, cause: Disconnect | str) -> str:
+        """Describe why the connection to the current address was lost; name it, if there are several."""
+        if len(self.uris) == 1 or isinstance(cause, NoToken):
+            return str(cause)
+        return f"{self.current}: {cause}"
 
     def _held_back(self, uri: str, now: float) -> float:
         return max(0.0, self._held_until.get(uri, now) - now)

@@ -177,7 +177,7 @@ class Session:
         """The connection of an attempt has ended, or could not be opened."""
         if self._is_current(attempt):
             self._sends.requeue()
-            reason = self.addresses.described(str(disconnect))
+            reason = self.addresses.described(disconnect)
             if isinstance(disconnect, Closed) and disconnect.code == CloseCode.NORMAL:
                 self._state = Offline(reason)
                 self._effects.append(SocketDisconnectState())

@@ -87,6 +87,12 @@ def test_a_relay_that_is_silent_before_its_welcome_is_left_for_the_next_address(
     assert next_uri(driver) == B
 
 
+def test_a_relay_that_violates_the_protocol_is_left_for_the_next_address() -> None:
+    driver = connecting_to(A, B)
+    driver.receive(welcome(user_id="c-18"))
+    assert next_uri(driver) == B
+
+
 # A connection that was welcomed
 
 
@@ -148,7 +154,10 @@ def test_a_401_gets_another_token_at_the_same_address_and_then_counts_for_all() 
 
 
 def test_without_a_token_the_address_is_not_to_blame() -> None:
-    assert uris_after(connecting_to(A, B), NoToken("LookupError"), NoToken("LookupError")) == [A, A]
+    driver = connecting_to(A, B)
+    assert uris_after(driver, NoToken("LookupError")) == [A]
+    driver.lose(NoToken("LookupError"))
+    assert driver.effects == [Reconnecting(2, 1.0, "could not get the token: LookupError")]
 
 
 @pytest.mark.parametrize(
