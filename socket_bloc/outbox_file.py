@@ -55,7 +55,7 @@ SYNC: Final = "UPDATE outbox SET syncs = syncs + 1"
 BIND: Final = "UPDATE outbox SET user_id = ?, type = ?, checksum = ?"
 _NOBODY: Final = (None, None, None)
 
-_open_here: set[tuple[int, int]] = set()
+_open_here: dict[tuple[int, int], int] = {}
 """The files that this process has open. Closing any descriptor of one drops all locks of SQLite on it."""
 
 
@@ -175,10 +175,21 @@ def _open(path: str, opened: ExitStack) -> int:
 def _keep(descriptor: int, opened: ExitStack) -> os.stat_result:
     """Register the file behind a descriptor, and keep the descriptor until the outbox is closed."""
     status = os.fstat(descriptor)
-    _open_here.add(_identity(status))
-    opened.callback(_open_here.discard, _identity(status))
+    _open_here[_identity(status)] = descriptor
+    opened.callback(_open_here.pop, _identity(status))
     opened.callback(os.close, descriptor)
     return status
+
+
+def _release_locks() -> None:
+    """Release in a forked child what it shares with its parent, so that it does not outlive that one."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for descriptor in _open_here.values():
+        os.dup2(nothing, descriptor, inheritable=False)
+    os.close(nothing)
+
+
+os.register_at_fork(after_in_child=_release_locks)
 
 
 def _create(path: str, opened: ExitStack) -> int:

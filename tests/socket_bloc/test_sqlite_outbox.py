@@ -460,13 +460,38 @@ def test_a_file_that_another_process_has_open_is_refused_until_that_is_killed(pa
     assert read(path) == []
 
 
+def test_a_forked_child_does_not_keep_the_file_of_its_parent(path: Path) -> None:
+    script = f"""
+import os, signal
+from socket_bloc import SqliteOutbox
+outbox = SqliteOutbox({os.fspath(path)!r})
+if os.fork():
+    os.kill(os.getpid(), signal.SIGKILL)
+print("child", flush=True)
+input()
+"""
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"child\n"
+        process.wait(TIMEOUT)
+        with closing(SqliteOutbox(path)) as outbox:
+            outbox.add(SENDS[0])
+            process.stdin.write(b"\n")
+            process.stdin.close()
+            assert process.stdout.read() == b"", "the child has ended"
+            outbox.add(SENDS[1])
+    assert read(path) == SENDS[:2]
+
+
 def test_where_the_file_itself_cannot_be_locked_a_file_beside_it_is(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", "another")
     with closing(SqliteOutbox(path)) as outbox:
         outbox.add(SENDS[0])
-        monkeypatch.setattr(outbox_file, "_open_here", set[tuple[int, int]]())
+        monkeypatch.setattr(outbox_file, "_open_here", dict[tuple[int, int], int]())
         with pytest.raises(OutboxError, match=r"is open already"):
             SqliteOutbox(path)
     assert read(path) == SENDS[:1]
