@@ -32,6 +32,8 @@ MAX_WAITING: Final = 16_384
 """Submissions that may wait for their batch; further ones are rejected as `unavailable` at once."""
 MAX_BATCH: Final = 512
 """Submissions of one transaction: deciding on them must not block the event loop for long."""
+FAILURE_MEMORY: Final = 30.0
+"""Seconds for which a failed batch makes probes fail, unless a later one has succeeded."""
 _MAX_GATHERING_ITERATIONS: Final = 3
 _UNAVAILABLE: Final = "the database is not available; try again with the same messageId"
 _ENDING: Final = "the relay is shutting down; try again with the same messageId"
@@ -83,6 +85,7 @@ class GroupCommit:
         self._expired = 0
         """Of the batch, those that were told `unavailable`: the first ones, as they have waited longest."""
         self._started = 0.0
+        self._unready_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._probes: list[asyncio.Future[bool]] = []
         self._batch_probes: list[asyncio.Future[bool]] = []
@@ -106,7 +109,10 @@ class GroupCommit:
             self._wake()
 
     def probe(self) -> asyncio.Future[bool]:
-        """Return whether the database takes a write within the timeout."""
+        """Return whether the database takes a write within the timeout, and has taken the last batch.
+
+        The write is a small one: a full disk may take it, and nothing else.
+        """
         probe: asyncio.Future[bool] = self._loop.create_future()
         if self._phase in (_Phase.LOST, _Phase.STOPPED):
             probe.set_result(False)
@@ -191,6 +197,8 @@ class GroupCommit:
         self._batch_ended(len(self._batch), time.perf_counter() - self._started, problem is not None)
         # Its thread has the time of the delivery for a piece of maintenance.
         is_maintaining = problem is None and self._begin_maintenance()
+        if self._batch:
+            self._unready_until = 0.0 if problem is None else self._loop.time() + FAILURE_MEMORY
         self._deliver(problem)
         if is_lost:
             self._lose(problem)
@@ -202,7 +210,7 @@ class GroupCommit:
         probes, self._batch_probes = self._batch_probes, []
         outcomes = self._outcomes if problem is None else [_unavailable(_UNAVAILABLE)] * len(batch)
         for probe in probes:
-            _set_result(probe, problem is None)
+            _set_result(probe, problem is None and self._loop.time() >= self._unready_until)
         for index, ((submission, reply, _), outcome) in enumerate(zip(batch, outcomes, strict=True)):
             try:
                 if isinstance(outcome, Entry):

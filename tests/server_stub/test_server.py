@@ -222,9 +222,10 @@ async def test_a_relay_whose_database_takes_no_write_is_healthy_but_not_ready(
         await client.send("m-1")
         assert (await client.receive())["code"] == "unavailable"
         other.close()
-        assert (await _get(relay, "/readyz"))[0] == 200
+        assert (await _get(relay, "/readyz"))[0] == 503, "its last batch has failed"
         await client.send("m-1")
         assert (await client.receive())["type"] == "status"
+        assert (await _get(relay, "/readyz"))[0] == 200
 
 
 async def test_a_relay_that_loses_its_database_closes_all_connections_and_is_not_ready(

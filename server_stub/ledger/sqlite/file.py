@@ -120,12 +120,12 @@ def open_sqlite_file(path: str, *, check: bool = False) -> SqliteFile:
         _lock(path, descriptor, resources)
         try:
             mark = MarkFile(f"{path}-mark", resources)
-            generation = _refuse_foreign_wal(path, mark.mark)
+            generation = _refuse_foreign_wal(path, mark.found)
             writer = connections.enter_context(closing(connect(path)))
             is_new = _prepare(writer)
             if check:
                 check_pages(writer, path)
-            epoch, status_key = _name(writer, path, mark.mark, is_new=is_new)
+            epoch, status_key = _name(writer, path, mark.found, is_new=is_new)
             mark.begin(Mark(epoch, status_key, generation))
             reader = connections.enter_context(closing(connect(path, "mode=ro")))
             reader.execute("SELECT epoch FROM relay").fetchone()  # from now on, it shares the WAL
@@ -292,4 +292,7 @@ def _make_durable(writer: sqlite3.Connection) -> None:
     if sys.platform == "darwin":  # where fsync alone leaves the data in the cache of the disk
         writer.execute("PRAGMA fullfsync = 1")
         writer.execute("PRAGMA checkpoint_fullfsync = 1")
+    writer.execute(
+        "PRAGMA cache_spill = 0"
+    )  # nothing is written before COMMIT, which is not in the event loop
     writer.execute("PRAGMA wal_autocheckpoint = 0")  # but between two batches, once the files are verified

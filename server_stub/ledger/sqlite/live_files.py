@@ -22,7 +22,7 @@ import struct
 from collections.abc import Callable
 from contextlib import ExitStack
 from mmap import PROT_READ, mmap
-from typing import Final, NamedTuple
+from typing import Final
 
 from server_stub.ledger.store import DatabaseLostError
 
@@ -34,22 +34,7 @@ _WAL_HEADER: Final = 32
 _FRAME_HEADER: Final = 24
 _CHECKSUMS: Final = struct.Struct(">II")
 _INDEX: Final = struct.Struct("=14xHI4xII8s56xI28xI")
-
-
-class _Index(NamedTuple):
-    """What is needed of the WAL index. (The names of SQLite are szPage, mxFrame, aFrameCksum, and so on.)"""
-
-    raw_page_size: int
-    frames: int
-    checksums: list[int]
-    salts: bytes
-    backfilled: int
-    backfill_attempted: int
-
-    @property
-    def frame_size(self) -> int:
-        page_size = 65536 if self.raw_page_size == 1 else self.raw_page_size
-        return _FRAME_HEADER + page_size
+"""szPage, mxFrame, both of aFrameCksum, aSalt, nBackfill, nBackfillAttempted."""
 
 
 class LiveFiles:
@@ -66,6 +51,8 @@ class LiveFiles:
         self._wal = _open(self._wal_path, resources)
         index = mmap(_open(f"{path}-shm", resources), _INDEX.size, prot=PROT_READ)
         self._index = resources.enter_context(index)
+        page_size, *_ = _INDEX.unpack_from(index)
+        self._frame_size = _FRAME_HEADER + (65536 if page_size == 1 else page_size)
         self._identity = _identity(os.fstat(descriptor))
         self._wal_identity = _identity(os.fstat(self._wal))
         # As of the last time that they were verified:
@@ -82,11 +69,13 @@ class LiveFiles:
         """Raise `DatabaseLostError` if the files are not those that are open, as SQLite left them."""
         if self._damage:
             raise DatabaseLostError(self._damage)
-        page_size, frames, *checksums, salts, backfilled, attempted = _INDEX.unpack_from(self._index)
-        index = _Index(page_size, frames, checksums, salts, backfilled, attempted)
-        self._verify_database(index)
-        self._verify_wal(index)
-        if not _is_at(self._wal_path, self._wal_identity):
+        _, frames, checksum1, checksum2, salts, backfilled, attempted = _INDEX.unpack_from(self._index)
+        self._verify_database(salts, backfilled, attempted)
+        if salts != self._salts:
+            self._salts, self._frames, self._last_frame, self._frames_at_checkpoint = salts, 0, b"", 0
+        if frames:  # otherwise there is not even a header
+            self._verify_wal(frames, salts, checksum1, checksum2)
+        if _identity_at(self._wal_path) != self._wal_identity:
             # Nothing is lost yet: SQLite has it open, and copies it into the database on closing.
             raise DatabaseLostError(f"{self._wal_path} was removed or replaced")
 
@@ -112,25 +101,25 @@ class LiveFiles:
         self.verify()
         self._frames_at_checkpoint = self._frames
 
-    def _verify_database(self, index: _Index) -> None:
+    def _verify_database(self, salts: bytes, backfilled: int, attempted: int) -> None:
         try:
             status = os.stat(self._path)
         except OSError:
-            status = None
-        if status is None or _identity(status) != self._identity:
-            raise self._damaged(f"{self._path} was removed or replaced")
+            raise self._damaged(f"{self._path} was removed") from None
+        if _identity(status) != self._identity:
+            raise self._damaged(f"{self._path} was replaced")
         database = (status.st_size, status.st_mtime_ns)
-        is_same_wal = index.salts == self._salts
-        if is_same_wal and index.backfilled == self._backfilled == index.backfill_attempted:
+        is_same_wal = salts == self._salts
+        if is_same_wal and backfilled == self._backfilled == attempted:
             is_intact = database == self._database
-        elif is_same_wal and index.backfilled != self._frames:
+        elif is_same_wal and backfilled != self._frames:
             is_intact = True  # a checkpoint is under way, has failed, or has gone further than was verified
         else:
             is_intact = self._is_backfilled(self._last_frame)
         if not is_intact:
             raise self._damaged(f"{self._path} was overwritten or truncated")
         self._database = database
-        self._backfilled = index.backfilled
+        self._backfilled = backfilled
 
     def _is_backfilled(self, frame: bytes) -> bool:
         if not frame:
@@ -139,26 +128,20 @@ class LiveFiles:
         page = frame[_FRAME_HEADER:]
         return os.pread(self._descriptor, len(page), (number - 1) * len(page)) == page
 
-    def _verify_wal(self, index: _Index) -> None:
-        if index.salts != self._salts:
-            self._salts = index.salts
-            self._frames = self._frames_at_checkpoint = 0
-            self._last_frame = b""
-        if not index.frames:
-            return  # not even a header
-        is_intact = os.pread(self._wal, 8, 16) == index.salts
+    def _verify_wal(self, frames: int, salts: bytes, *checksums: int) -> None:
+        is_intact = os.pread(self._wal, 8, 16) == salts
         if self._frames:
-            is_intact = is_intact and self._read_frame(index, self._frames) == self._last_frame
-        if index.frames != self._frames:
-            self._frames = index.frames
-            self._last_frame = self._read_frame(index, index.frames)
-            seal = index.salts + _CHECKSUMS.pack(*index.checksums)
+            is_intact = is_intact and self._read_frame(self._frames) == self._last_frame
+        if frames != self._frames:
+            self._frames = frames
+            self._last_frame = self._read_frame(frames)
+            seal = salts + _CHECKSUMS.pack(*checksums)
             is_intact = is_intact and self._last_frame[8:_FRAME_HEADER] == seal
         if not is_intact:
             raise self._damaged(f"{self._wal_path} was overwritten or truncated")
 
-    def _read_frame(self, index: _Index, number: int) -> bytes:
-        size = index.frame_size
+    def _read_frame(self, number: int) -> bytes:
+        size = self._frame_size
         return os.pread(self._wal, size, _WAL_HEADER + (number - 1) * size)
 
     def _damaged(self, what: str) -> DatabaseLostError:
@@ -176,8 +159,8 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _is_at(path: str, identity: tuple[int, int]) -> bool:
+def _identity_at(path: str) -> tuple[int, int] | None:
     try:
-        return _identity(os.stat(path)) == identity
+        return _identity(os.stat(path))
     except OSError:
-        return False
+        return None

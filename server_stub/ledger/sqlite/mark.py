@@ -13,7 +13,9 @@ from typing import Final, NamedTuple
 
 __all__ = ["Mark", "MarkFile"]
 
-_EPOCH_LENGTH: Final = 32
+# Every field has its place, and is replaced by one write.
+_EPOCH_SIZE: Final = 32
+_FIELD_SIZE: Final = 20
 
 
 class Mark(NamedTuple):
@@ -33,33 +35,30 @@ class MarkFile:
         """Open the file at `path`, or create it. Raises `OSError`."""
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o600)
         resources.callback(os.close, self._file)
-        self.mark = _parse(os.pread(self._file, 1024, 0))
-        """The last mark; None if there is none that can be read."""
+        self.found = _parse(os.pread(self._file, 1024, 0))
+        """The mark of the last process; None if there is none that can be read."""
 
     def begin(self, mark: Mark) -> None:
         """Set the mark, and make it durable. Raises `OSError`."""
-        self.mark = mark
-        os.pwrite(self._file, _line(mark), 0)
+        epoch, status_key, generation = mark
+        os.pwrite(self._file, b"%s %s %s\n" % (epoch.encode(), _field(status_key), _field(generation)), 0)
         os.fsync(self._file)
 
     def acknowledge(self, status_key: int) -> None:
         """Move the mark to a status that is about to be acknowledged."""
-        self._move(status_key=status_key)
+        self._write(_field(status_key), _EPOCH_SIZE + 1)
 
     def checkpointed(self, generation: int) -> None:
         """Move the mark to a generation that is in the database itself, and durable there."""
-        self._move(generation=generation)
+        self._write(_field(generation), _EPOCH_SIZE + 1 + _FIELD_SIZE + 1)
 
-    def _move(self, **changes: int) -> None:
-        assert self.mark is not None, "`begin` comes first"
-        self.mark = self.mark._replace(**changes)
+    def _write(self, content: bytes, at: int) -> None:
         with suppress(OSError):  # it notices less then, but what it says is still true
-            os.pwrite(self._file, _line(self.mark), 0)
+            os.pwrite(self._file, content, at)
 
 
-def _line(mark: Mark) -> bytes:
-    # Always of the same length, so that one write replaces all of the last mark.
-    return f"{mark.epoch:{_EPOCH_LENGTH}} {mark.status_key:020} {mark.generation:020}\n".encode()
+def _field(number: int) -> bytes:
+    return b"%0*d" % (_FIELD_SIZE, number)
 
 
 def _parse(content: bytes) -> Mark | None:

@@ -294,6 +294,24 @@ async def test_a_probe_says_whether_a_write_goes_through(
     assert await harness.writer.probe()
 
 
+async def test_a_probe_fails_as_long_as_the_last_batch_has_failed(
+    harness: WriterHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.store.problems = [LedgerError("database or disk is full")]
+    harness.submit(PLACED)
+    await harness.until_delivered(1)
+    assert not await harness.writer.probe()
+    assert not await harness.writer.probe(), "a probe's own write says nothing of the next batch"
+    harness.submit(PLACED)
+    await harness.until_delivered(2)
+    assert await harness.writer.probe()
+    monkeypatch.setattr(group_commit, "FAILURE_MEMORY", 0)
+    harness.store.problems = [LedgerError("database or disk is full")]
+    harness.submit(ACCEPTED)
+    await harness.until_delivered(3)
+    assert await harness.writer.probe(), "nobody has sent anything for so long"
+
+
 async def test_draining_commits_what_is_queued_and_rejects_new_submissions(harness: WriterHarness) -> None:
     harness.store.gate.clear()
     harness.submit(PLACED)

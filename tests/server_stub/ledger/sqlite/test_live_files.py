@@ -95,7 +95,7 @@ def _cut(database: Database, share: float) -> None:
 DAMAGES: dict[str, tuple[str, Callable[[Database], None]]] = {
     "database removed": ("orders.db was removed", lambda it: it.path.unlink()),
     "database moved": ("orders.db was removed", lambda it: it.path.replace(it.path.with_name("moved.db"))),
-    "database replaced": ("orders.db was removed or replaced", _replace),
+    "database replaced": ("orders.db was replaced", _replace),
     "older database written over it": ("orders.db was overwritten", _put_back_in_place),
     "database emptied": ("orders.db was overwritten or truncated", lambda it: os.truncate(it.path, 0)),
     "database cut": ("orders.db was overwritten or truncated", lambda it: os.truncate(it.path, 4096)),

@@ -263,7 +263,7 @@ def test_the_mark_is_where_the_database_is(path: Path) -> None:
     with closing(sqlite3.connect(path)) as other:
         (key, generation) = other.execute("SELECT max(key), touched FROM statuses, relay").fetchone()
     with ExitStack() as resources:
-        mark = MarkFile(str(_beside(path, "mark")), resources).mark
+        mark = MarkFile(str(_beside(path, "mark")), resources).found
     assert mark == Mark(run.epoch, key, generation)
     run.stop()
 

@@ -138,6 +138,21 @@ def test_a_full_disk_is_an_error_until_there_is_space_again(ledger: LedgerHarnes
     assert len(ledger.feed(CLIENT, len(feed), 100)) == len(WHOLE_ORDER)
 
 
+def test_a_batch_that_is_larger_than_the_cache_writes_nothing_before_its_commit(
+    ledger: LedgerHarness, path: Path
+) -> None:
+    wal = path.with_name("orders.db-wal")
+    before = wal.stat()
+    ledger.stage(
+        *[submission(CLIENT, f"m-{n}", order_id=f"o-{n}", message="\u20ac" * 4096) for n in range(512)]
+    )
+    assert (wal.stat().st_size, wal.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    ledger.store.commit()
+    assert wal.stat().st_size > before.st_size + 512 * 3 * 4096
+    ledger.store.after_commit()
+    assert len(ledger.feed(CLIENT)) == 512
+
+
 def test_texts_are_stored_exactly_as_sent(ledger: LedgerHarness) -> None:
     odd = "\u202eRTL 😀 \u2028 'quoted\" \\ ; DROP TABLE statuses --\r\n\t\x7f\u00e9 e\u0301"
     sender = User(odd, ClientType.CLIENT)
