@@ -151,7 +151,6 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
             self._fail(error)
             return False
         self._stage = _OPEN
-        self._flush()
         return True
 
     def _receive(self) -> None:
@@ -170,7 +169,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         except ssl.SSLError as error:
             self._fail(error)
             return
-        self._flush()  # a reply of TLS itself
+        self._flush()  # the end of the handshake, or a reply of TLS itself
         if data := b"".join(parts):
             self._connection.data_received(data)
         if has_ended:

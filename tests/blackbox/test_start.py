@@ -32,8 +32,10 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
-def test_without_a_key_it_listens_on_the_loopback_only(url: str, host: str) -> None:
-    assert "--insecure" in refusal(command(port=0, database=url, host=host))
+def test_without_a_key_and_a_certificate_it_listens_on_the_loopback_only(url: str, host: str) -> None:
+    line = refusal(command(port=0, database=url, host=host))
+    for option in ("--jwt-secret-file", "--tls-cert", "--insecure"):
+        assert option in line
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.2"])

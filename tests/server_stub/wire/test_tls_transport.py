@@ -293,6 +293,7 @@ def test_a_forged_record_ends_the_connection(side: Side, caplog: pytest.LogCaptu
     side.transport.take()
     side.connection.send(b"committed")
     assert side.transport.take() == b""
+    assert len(caplog.messages) == 1
 
 
 def test_what_cannot_be_encrypted_ends_the_connection(side: Side) -> None:
@@ -302,6 +303,13 @@ def test_what_cannot_be_encrypted_ends_the_connection(side: Side) -> None:
     side.tls.write(b"more")
     assert side.transport.take() == b""
     assert side.transport.is_closed
+
+
+def test_what_is_written_to_a_closed_connection_is_dropped(side: Side) -> None:
+    side.open()
+    side.tls.connection_lost(None)
+    side.tls.write(b"late")
+    assert side.transport.take() == b""
 
 
 def test_a_closed_connection_frees_its_tls_at_once(context: ssl.SSLContext) -> None:
