@@ -17,13 +17,15 @@ from textual.screen import Screen
 from textual.theme import Theme
 from textual.widgets import Footer, Header, Input
 
-from socket_bloc import OrdersCubit, SocketBloc
+from socket_bloc import OrdersCubit, OutboxError, SocketBloc, SocketConnectEvent
+from tui.binding import BlocNode
+from tui.connecting import AppBloc, open_bloc
 from tui.hangup import on_hangup
 from tui.settings import AppSettings, LastTheme
 from tui.widgets.dialogs import ConfirmScreen
 from tui.widgets.help import HelpScreen
 from tui.widgets.panel import RolePanel
-from tui.widgets.text import Clock, utc_now
+from tui.widgets.text import Clock, one_line, utc_now
 
 __all__ = ["OrdersApp", "RoleApp", "run", "run_role_app"]
 
@@ -48,10 +50,16 @@ class OrdersApp(App[None]):
         Binding("ctrl+c", "help_quit", show=False, priority=True),
     ]
 
-    def __init__(self, orders: Sequence[OrdersCubit], *, theme: str, memory: LastTheme) -> None:
-        """Start in `theme`; if the user chooses another one, it is saved."""
+    def __init__(
+        self, orders: Sequence[OrdersCubit], *, theme: str, memory: LastTheme, keeps_queue: bool = False
+    ) -> None:
+        """Start in `theme`; if the user chooses another one, it is saved.
+
+        `keeps_queue` is whether what is queued is sent at the next start.
+        """
         super().__init__()
         self._all_orders = orders
+        self._keeps_queue = keeps_queue
         self._memory = memory
         self.theme = theme
 
@@ -84,13 +92,14 @@ class OrdersApp(App[None]):
         self.leave()
 
     def leave(self) -> None:
-        """Quit the app. If something would not be sent, ask first; but only once."""
+        """Quit the app. If something is not sent yet, say what becomes of it first; but only once."""
         all_orders = [order for orders in self._all_orders for order in orders.state.by_id.values()]
         pending = sum(len(order.pending) for order in all_orders)
         if not pending or isinstance(self.screen, _QuitScreen):
             self.exit()
             return
-        question = f"Not yet committed: {pending}. What is still queued when you quit is never sent."
+        fate = "sent at the next start" if self._keeps_queue else "never sent"
+        question = f"Not yet committed: {pending}. If you quit now,\nwhat is still queued is {fate}."
         screen = _QuitScreen(question, yes="Quit", no="Stay")
         self.push_screen(screen, lambda yes: self.exit() if yes else None)
 
@@ -102,26 +111,39 @@ class OrdersApp(App[None]):
             self.notify(text, title="Cannot save the theme", severity="warning", markup=False)
 
 
-class RoleApp(OrdersApp):
+class RoleApp(BlocNode, OrdersApp):
     """A panel with a header and a footer."""
 
     PANEL: ClassVar[type[RolePanel]]
 
     def __init__(
         self,
-        bloc: SocketBloc,
+        bloc: AppBloc,
         orders: OrdersCubit,
         *,
         uri: str,
         theme: str,
         memory: LastTheme,
+        keeps_queue: bool = False,
         clock: Clock = utc_now,
     ) -> None:
-        super().__init__([orders], theme=theme, memory=memory)
+        super().__init__([orders], theme=theme, memory=memory, keeps_queue=keeps_queue)
         self._clock = clock
         self._bloc = bloc
         self._orders = orders
         self.sub_title = uri
+
+    def on_mount(self) -> None:
+        self.build_from(self._bloc.problem, self._show_problem)
+
+    def on_ready(self) -> None:
+        # Not before: what the relay rejects of an earlier process's outbox is told once.
+        self._bloc.add(SocketConnectEvent())
+
+    def _show_problem(self, problem: str) -> None:
+        if problem:
+            title = "A problem with the connection"
+            self.notify(one_line(problem), title=title, severity="warning", timeout=12, markup=False)
 
     def compose(self) -> ComposeResult:
         yield Header(icon="≡")
@@ -130,14 +152,14 @@ class RoleApp(OrdersApp):
 
 
 async def run(app: App[None], blocs: Sequence[SocketBloc]) -> int:
-    """Run an app while its blocs are connected. Returns the exit status.
+    """Run an app that connects its blocs. Returns the exit status.
 
-    The connections are opened and closed around the app: it ends before they do, also when it crashes.
+    The blocs are closed after the app has ended, also when it crashes.
     """
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         for bloc in blocs:
-            await stack.enter_async_context(bloc)
+            stack.push_async_callback(bloc.close)
         if sys.platform != "win32":
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
                 loop.add_signal_handler(number, app.exit)
@@ -150,9 +172,20 @@ def run_role_app(kind: type[RoleApp], settings: AppSettings) -> int:
     """Run the client's or the serviceman's app until the user quits. Returns the exit status."""
 
     async def main() -> int:
-        bloc = SocketBloc(settings.user, kind.PANEL.ROLE, uri=settings.uri, full_history=True)
+        try:
+            bloc = open_bloc(settings, kind.PANEL.ROLE)
+        except (OutboxError, ValueError) as error:
+            sys.stderr.write(f"{error}, or start with --outbox memory\n")
+            return 1
         async with OrdersCubit(bloc) as orders:
-            app = kind(bloc, orders, uri=settings.uri, theme=settings.theme, memory=LastTheme())
+            app = kind(
+                bloc,
+                orders,
+                uri=", ".join(settings.uris),
+                theme=settings.theme,
+                memory=LastTheme(),
+                keeps_queue=settings.outbox is not None,
+            )
             return await run(app, [bloc])
 
     return asyncio.run(main())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -52,14 +53,21 @@ def _check_user(_type: object, user: str) -> None:
 
 
 def _check_uri(_type: object, uri: str) -> None:
-    from socket_bloc.link import check_uri
+    from socket_bloc.link import check_uris
 
     if not uri:
         return  # as if it was not set
     try:
-        check_uri(uri)
+        check_uris(uri if "," not in uri else _split(uri))
     except ValueError as error:
         raise ValueError(str(error).removeprefix("uri: ")) from None
+
+
+def _check_ca_file(_type: object, ca_file: str | None) -> None:
+    from tui.connecting import trust
+
+    if ca_file:
+        trust(_path(ca_file))
 
 
 def _check_theme(_type: object, theme: str) -> None:
@@ -71,24 +79,52 @@ def _check_theme(_type: object, theme: str) -> None:
         raise ValueError(f"unknown theme {theme!r}; choose one of {', '.join(BUILTIN_THEMES)}")
 
 
-_User = Annotated[str, Parameter(validator=_check_user, help="user id; for example --user c-17")]
-_Uri = Annotated[str, Parameter(validator=_check_uri, help="relay to connect to, as in wss://host/order")]
 _Theme = Annotated[
     str | None, Parameter(validator=_check_theme, help="a theme of Textual; by default the one chosen last")
 ]
 _URI: Final = "ws://127.0.0.1:8765/order"
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    """The options of both apps."""
+
+    user: Annotated[str, Parameter(validator=_check_user, help="user id; for example --user c-17")]
+    uri: Annotated[
+        str,
+        Parameter(
+            validator=_check_uri,
+            help="relay to connect to, as in wss://host/order; several addresses with commas",
+        ),
+    ] = _URI
+    token_file: Annotated[
+        str | None, Parameter(help="file with the bearer token, which is read again at each attempt")
+    ] = None
+    ca_file: Annotated[
+        str | None,
+        Parameter(
+            validator=_check_ca_file,
+            help="PEM file with the certificates to trust, instead of those that this machine trusts",
+        ),
+    ] = None
+    outbox: Annotated[
+        str | None,
+        Parameter(help="file of what is queued, or memory; by default one in your state directory"),
+    ] = None
+    theme: _Theme = None
+
+
 @app.command
-def client(*, user: _User, uri: _Uri = _URI, theme: _Theme = None, config: ConfigFile = None) -> int:
+def client(*, options: _Options, config: ConfigFile = None) -> int:
     """Place orders and follow them, in the terminal."""
-    return _run_app("client", user, uri, theme)
+    return _run_app("client", options)
 
 
 @app.command
-def serviceman(*, user: _User, uri: _Uri = _URI, theme: _Theme = None, config: ConfigFile = None) -> int:
+def serviceman(*, options: _Options, config: ConfigFile = None) -> int:
     """Accept orders and work on them, in the terminal."""
-    return _run_app("serviceman", user, uri, theme)
+    return _run_app("serviceman", options)
 
 
 @app.command
@@ -127,7 +163,7 @@ def completion(
     sys.stdout.write(app.generate_completion(shell=shell))
 
 
-def _run_app(role: Literal["client", "serviceman"], user: str, uri: str, theme: str | None) -> int:
+def _run_app(role: Literal["client", "serviceman"], options: _Options) -> int:
     if find_spec("textual") is None:
         sys.stderr.write("the apps need Textual: pip install 'socket-bloc[tui]'\n")
         return 2
@@ -135,13 +171,34 @@ def _run_app(role: Literal["client", "serviceman"], user: str, uri: str, theme: 
     if not (sys.stdin.isatty() and sys.stderr.isatty()) and "TEXTUAL_DRIVER" not in os.environ:
         sys.stderr.write("the apps need a terminal; stdin and stderr must not be redirected\n")
         return 2
+    from socket_bloc import ClientType
     from tui.app import run_role_app
     from tui.client import ClientApp
     from tui.serviceman import ServicemanApp
-    from tui.settings import AppSettings, theme_or_remembered
+    from tui.settings import AppSettings, default_outbox, theme_or_remembered
 
-    kind = ClientApp if role == "client" else ServicemanApp
-    return run_role_app(kind, AppSettings(user, uri or _URI, theme_or_remembered(theme)))
+    uris = _split(options.uri or _URI)
+    outbox = _path(options.outbox) if options.outbox else default_outbox(options.user, ClientType(role), uris)
+    if options.ca_file and not all(uri.startswith("wss:") for uri in uris):
+        sys.stderr.write("--ca-file (SOCKET_BLOC_CA_FILE): it needs a --uri that begins with wss://\n")
+        return 2
+    settings = AppSettings(
+        options.user,
+        uris,
+        theme_or_remembered(options.theme),
+        outbox=None if options.outbox == "memory" else outbox,
+        token_file=_path(options.token_file) if options.token_file else None,
+        ca_file=_path(options.ca_file) if options.ca_file else None,
+    )
+    return run_role_app(ClientApp if role == "client" else ServicemanApp, settings)
+
+
+def _split(uris: str) -> tuple[str, ...]:
+    return tuple(uri.strip() for uri in uris.split(","))
+
+
+def _path(file: str) -> Path:
+    return Path(file).expanduser()
 
 
 def _run_demo(sequence: sequence.Sequence, *, plain: bool, theme: str | None) -> int:

@@ -92,6 +92,10 @@ class DemoApp(OrdersApp):
             self._play(after=SPEEDS[self._speed])
         self._show_controls()
 
+    def on_ready(self) -> None:
+        for bloc in self._stage.blocs.values():
+            bloc.add(SocketConnectEvent())
+
     def bell(self) -> None:
         """Do nothing: both sides are on the screen."""
 

@@ -1,4 +1,4 @@
-"""What the apps are started with, and the theme that was chosen last.
+"""What the apps are started with, where they keep what is queued, and the theme that was chosen last.
 
 The settings are read and checked in `commands`.
 """
@@ -6,8 +6,11 @@ The settings are read and checked in `commands`.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -15,18 +18,34 @@ from platformdirs import user_state_path
 from pydantic import BaseModel
 from textual.theme import BUILTIN_THEMES
 
-__all__ = ["DEFAULT_THEME", "AppSettings", "LastTheme", "theme_or_remembered"]
+from socket_bloc import ClientType
+
+__all__ = ["DEFAULT_THEME", "AppSettings", "LastTheme", "default_outbox", "theme_or_remembered"]
 
 DEFAULT_THEME: Final = "textual-dark"
 
 
 @dataclass(frozen=True, slots=True)
 class AppSettings:
-    """Which user connects, to which relay, and the theme of the app."""
+    """Which user connects, to which relay, and how; and the theme of the app."""
 
     user: str
-    uri: str
+    uris: tuple[str, ...]
     theme: str
+    outbox: Path | None = None
+    """The file of what is queued; None keeps it in memory."""
+    token_file: Path | None = None
+    ca_file: Path | None = None
+
+
+def default_outbox(user: str, role: ClientType, uris: Collection[str]) -> Path:
+    """Return the outbox of a user in a role, at the relay with these addresses, in whatever order.
+
+    A user's id may be anything, so the name of the file has a digest of it, and what is readable of it.
+    """
+    digest = sha256("\0".join([user, *sorted(set(uris))]).encode()).hexdigest()
+    readable = re.sub(r"[^A-Za-z0-9-]+", "_", user)[:24]
+    return user_state_path("socket-bloc") / "outbox" / f"{role}-{readable}-{digest[:16]}.db"
 
 
 class _Remembered(BaseModel):

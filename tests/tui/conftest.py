@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from textual.pilot import Pilot
@@ -21,6 +21,7 @@ from server_stub import Server, Settings, serve
 from socket_bloc import OrdersCubit, SocketBloc
 from tests.tui.screen import text_of, until
 from tui.app import RoleApp
+from tui.connecting import AppBloc
 from tui.settings import LastTheme
 
 
@@ -100,7 +101,13 @@ class OpenApp(Protocol):
     """Opens an app for a user; it is closed when its test ends."""
 
     async def __call__(
-        self, kind: type[RoleApp], user: str, *, size: tuple[int, int] = (100, 30), uri: str | None = None
+        self,
+        kind: type[RoleApp],
+        user: str,
+        *,
+        size: tuple[int, int] = (100, 30),
+        uri: str | None = None,
+        **options: Any,
     ) -> Running: ...
 
 
@@ -110,13 +117,25 @@ async def open_app(relay: Server, tmp_path: Path) -> AsyncIterator[OpenApp]:
     async with AsyncExitStack() as stack:
 
         async def open(
-            kind: type[RoleApp], user: str, *, size: tuple[int, int] = (100, 30), uri: str | None = None
+            kind: type[RoleApp],
+            user: str,
+            *,
+            size: tuple[int, int] = (100, 30),
+            uri: str | None = None,
+            **options: Any,
         ) -> Running:
             uri = uri or relay.uri
-            bloc = SocketBloc(user, kind.PANEL.ROLE, uri=uri, full_history=True)
+            bloc = AppBloc(user, kind.PANEL.ROLE, uri=uri, full_history=True, **options)
             orders = await stack.enter_async_context(OrdersCubit(bloc))
-            await stack.enter_async_context(bloc)
-            app = kind(bloc, orders, uri=uri, theme="textual-dark", memory=LastTheme())
+            stack.push_async_callback(bloc.close)
+            app = kind(
+                bloc,
+                orders,
+                uri=uri,
+                theme="textual-dark",
+                memory=LastTheme(),
+                keeps_queue="outbox" in options,
+            )
             ready: asyncio.Future[tuple[Pilot[None], Context]] = asyncio.get_running_loop().create_future()
             leave = asyncio.Event()
 

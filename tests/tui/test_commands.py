@@ -7,17 +7,19 @@ import sys
 from collections.abc import Sequence as SequenceOf
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server_stub.ledger.sqlite.store import SqliteStore
-from socket_bloc import Socket
+from socket_bloc import ClientType, Socket
+from tests.certificates import AUTHORITY
 from tui.__main__ import main
 from tui.app import RoleApp
 from tui.client import ClientApp
 from tui.sequence import Party, Sequence
 from tui.serviceman import ServicemanApp
-from tui.settings import AppSettings, LastTheme
+from tui.settings import AppSettings, LastTheme, default_outbox
 
 URI = "ws://127.0.0.1:8765/order"
 
@@ -72,10 +74,17 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def settings(user: str, *uris: str, theme: str = "textual-dark", **others: Any) -> AppSettings:
+    """The settings of a client with an outbox in the state directory."""
+    return AppSettings(user, uris, theme, default_outbox(user, ClientType.CLIENT, uris), **others)
+
+
 def test_only_the_user_is_required(start: Start) -> None:
     assert URI == Socket.WEBSOCKET_URI
-    assert start("client", "--user", "c-17") == (ClientApp, AppSettings("c-17", URI, "textual-dark"))
-    assert start("serviceman", "--user", "s-4") == (ServicemanApp, AppSettings("s-4", URI, "textual-dark"))
+    assert start("client", "--user", "c-17") == (ClientApp, settings("c-17", URI))
+    outbox = default_outbox("s-4", ClientType.SERVICEMAN, [URI])
+    expected = AppSettings("s-4", (URI,), "textual-dark", outbox)
+    assert start("serviceman", "--user", "s-4") == (ServicemanApp, expected)
 
 
 def test_the_command_line_wins_over_the_environment_over_the_file_over_the_theme_chosen_last(
@@ -84,13 +93,13 @@ def test_the_command_line_wins_over_the_environment_over_the_file_over_the_theme
     LastTheme().write("nord")
     assert start("client", "--user", "c-17")[1].theme == "nord"
     file.write_text('[client]\nuser = "c-1"\nuri = "ws://file/order"\ntheme = "monokai"\n[demo]\n')
-    assert start("client")[1] == AppSettings("c-1", "ws://file/order", "monokai")
+    assert start("client")[1] == settings("c-1", "ws://file/order", theme="monokai")
     monkeypatch.setenv("SOCKET_BLOC_USER", "c-2")
     monkeypatch.setenv("SOCKET_BLOC_URI", "ws://variable/order")
     monkeypatch.setenv("SOCKET_BLOC_THEME", "gruvbox")
-    assert start("client")[1] == AppSettings("c-2", "ws://variable/order", "gruvbox")
+    assert start("client")[1] == settings("c-2", "ws://variable/order", theme="gruvbox")
     given = start("client", "--user", "c-3", "--uri", "wss://option/order", "--theme", "dracula")
-    assert given[1] == AppSettings("c-3", "wss://option/order", "dracula")
+    assert given[1] == settings("c-3", "wss://option/order", theme="dracula")
 
 
 def test_another_file_is_read_instead_of_the_default_one(start: Start, file: Path, tmp_path: Path) -> None:
@@ -103,8 +112,31 @@ def test_another_file_is_read_instead_of_the_default_one(start: Start, file: Pat
 
 def test_an_empty_variable_counts_as_unset(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOCKET_BLOC_URI", "")
-    monkeypatch.setenv("SOCKET_BLOC_THEME", "")
-    assert start("client", "--user", "c-17")[1] == AppSettings("c-17", URI, "textual-dark")
+    for name in ("THEME", "OUTBOX", "TOKEN_FILE", "CA_FILE"):
+        monkeypatch.setenv(f"SOCKET_BLOC_{name}", "")
+    assert start("client", "--user", "c-17")[1] == settings("c-17", URI)
+
+
+def test_several_addresses_are_separated_by_commas(start: Start) -> None:
+    given = start("client", "--user", "c-17", "--uri", "wss://a/order, wss://b/order")
+    assert given[1] == settings("c-17", "wss://a/order", "wss://b/order")
+
+
+def test_the_outbox_is_in_memory_or_in_another_file_on_request(start: Start, file: Path) -> None:
+    assert start("client", "--user", "c-17", "--outbox", "memory")[1].outbox is None
+    file.write_text('[client]\nuser = "c-1"\noutbox = "~/c-1.db"\n')
+    assert start("client")[1].outbox == Path.home() / "c-1.db"
+
+
+def test_the_files_of_the_token_and_of_the_trusted_certificates_are_settings_too(
+    start: Start, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca_file, token_file = tmp_path / "ca.pem", tmp_path / "token"
+    AUTHORITY.cert_pem.write_to_path(ca_file)
+    file.write_text(f'[client]\nuser = "c-17"\nuri = "wss://a/order"\nca-file = "{ca_file}"\n')
+    monkeypatch.setenv("SOCKET_BLOC_TOKEN_FILE", str(token_file))  # which need not exist yet
+    expected = settings("c-17", "wss://a/order", token_file=token_file, ca_file=ca_file)
+    assert start("client")[1] == expected
 
 
 @pytest.mark.parametrize(
@@ -115,6 +147,15 @@ def test_an_empty_variable_counts_as_unset(start: Start, monkeypatch: pytest.Mon
         (["client", "--user", "c" * 129], "--user (SOCKET_BLOC_USER): it must have 1 to 128"),
         (["client", "--user", "a\nb"], "--user (SOCKET_BLOC_USER): it must have no control"),
         (["client", "--user", "c", "--uri", "http://r"], "--uri (SOCKET_BLOC_URI): it must be like ws://"),
+        (["client", "--user", "c", "--uri", "ws://a/o,"], "--uri (SOCKET_BLOC_URI): address 2 of 2 (''): "),
+        (
+            ["client", "--user", "c", "--ca-file", "/absent"],
+            "--ca-file (SOCKET_BLOC_CA_FILE): /absent cannot be read: No such file or directory",
+        ),
+        (
+            ["client", "--user", "c", "--uri", "wss://a/o", "--ca-file", __file__],
+            f"--ca-file (SOCKET_BLOC_CA_FILE): {__file__} has no certificate in PEM",
+        ),
         (["client", "--user", "c", "--theme", "pink"], "--theme (SOCKET_BLOC_THEME): unknown theme 'pink'; "),
         (["demo", "--theme", "pink"], "--theme (SOCKET_BLOC_THEME): unknown theme 'pink'; choose one of "),
         (["completion"], "SHELL (SOCKET_BLOC_SHELL): missing name of the shell: bash, zsh or fish"),
@@ -143,6 +184,16 @@ def test_an_invalid_file_is_refused_in_one_line_that_names_it_and_the_key(
 ) -> None:
     file.write_text(content)
     assert refused("client").startswith(f"{file}: {line}")
+
+
+def test_certificates_to_trust_need_an_address_with_tls(
+    refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEXTUAL_DRIVER", "some.other:Driver")
+    ca_file = tmp_path / "ca.pem"
+    AUTHORITY.cert_pem.write_to_path(ca_file)
+    line = refused("client", "--user", "c-17", "--uri", "wss://a/o,ws://b/o", "--ca-file", str(ca_file))
+    assert line == "--ca-file (SOCKET_BLOC_CA_FILE): it needs a --uri that begins with wss://"
 
 
 def test_without_textual_the_apps_say_what_to_install(

@@ -11,12 +11,13 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import RichLog, Static
 
-from socket_bloc import ClientType, OrdersCubit, SocketConnectEvent, StatusCode
+from socket_bloc import ClientType, OrdersCubit, SocketConnectState, StatusCode
 from tests.tui.diagram import BOTH_ORDERS
 from tests.tui.screen import until
 from tui.demo import DemoApp, run_demo
 from tui.play import Director
 from tui.sequence import Arrow, Party, Sequence
+from tui.serviceman import ServicemanPanel
 from tui.settings import LastTheme
 from tui.stage import Stage, set_stage
 from tui.widgets.sequence_view import SequenceView, lifelines
@@ -40,8 +41,6 @@ async def app(stage: Stage, tmp_path: Path, plays: bool) -> AsyncIterator[DemoAp
         orders = {
             role: await stack.enter_async_context(OrdersCubit(bloc)) for role, bloc in stage.blocs.items()
         }
-        for bloc in stage.blocs.values():
-            bloc.add(SocketConnectEvent())
         memory = LastTheme(tmp_path)
         yield DemoApp(stage, orders, theme="textual-dark", memory=memory, plays=plays)
 
@@ -142,7 +141,11 @@ async def test_the_play_goes_on_when_a_killed_relay_is_restarted(app: DemoApp, s
 
 async def test_no_step_is_played_in_a_panel_that_is_being_removed(app: DemoApp, stage: Stage) -> None:
     async with app.run_test(size=(150, 45)) as pilot:
-        await app.query_one("ServicemanPanel").remove_children()
+        await until(pilot, lambda: all(orders.state.epoch for orders in app._orders.values()))
+        panel = app.query_one(ServicemanPanel)
+        await panel.remove_children()
+        stage.blocs[ClientType.SERVICEMAN].emit(SocketConnectState(resumed=False, epoch="another"))
+        await until(pilot, lambda: panel._open._all.epoch == "another")
         await pilot.press("full_stop")
         assert "PLACED" not in str(app._orders[ClientType.CLIENT].state)
 

@@ -18,6 +18,7 @@ from socket_bloc import (
     SocketConnectState,
     SocketDataQueuedState,
     SocketDataSentState,
+    SocketEvent,
     SocketReceiveDataState,
     SocketReconnectingState,
     SocketState,
@@ -26,6 +27,7 @@ from socket_bloc import (
 from tests.tui.screen import text_of, until, until_shown
 from tui.app import RoleApp
 from tui.client import ClientApp
+from tui.connecting import AppBloc
 from tui.serviceman import ServicemanApp
 from tui.settings import LastTheme
 
@@ -45,6 +47,13 @@ FEED = (
     ("c-17", StatusCode.PLACED, "8d3e33", "The fan is noisy"),
     ("s-4", StatusCode.ORDER_CHANGED, "7d3e11", "The pipe is worn too: 30 minutes more?"),
 )
+
+
+class Unconnected(AppBloc):
+    """A bloc whose states are those that a test emits."""
+
+    def add(self, event: SocketEvent) -> None:
+        pass
 
 
 def states(user: str, other: str) -> list[SocketState]:
@@ -112,7 +121,7 @@ async def compare(
     scene: Scene,
     size: tuple[int, int],
 ) -> None:
-    bloc = SocketBloc(user, kind.PANEL.ROLE)
+    bloc = Unconnected(user, kind.PANEL.ROLE)
     async with OrdersCubit(bloc) as orders, bloc_closed(bloc):
         memory = LastTheme()
         uri = "ws://relay.example/order"

@@ -1,4 +1,7 @@
-"""The outcome of the user's last action: sent, queued, committed, or rejected with the relay's reason."""
+"""The outcome of the user's last action: sent, queued, committed, or rejected with the relay's reason.
+
+What an earlier process left in the outbox is one of the user's actions, too.
+"""
 
 from __future__ import annotations
 
@@ -57,12 +60,14 @@ class Acknowledgement(BlocNode, Static):
 
     def _on_state(self, state: SocketState) -> None:
         match state:
-            case SocketDataQueuedState(order_status, message_id) if message_id in self._own:
+            case SocketDataQueuedState(order_status, message_id):
+                self._own[message_id] = order_status
                 self._show("◷", "$text-warning", order_status, "queued; sent once connected")
             case SocketDataSentState(order_status, message_id) if self._own.pop(message_id, None):
                 at = local_time(state.at, self._clock())
                 self._show("✓", "$text-success", order_status, f"committed {at}")
-            case SocketDataRejectedState(order_status, message_id) if self._own.pop(message_id, None):
+            case SocketDataRejectedState(order_status, message_id):
+                self._own.pop(message_id, None)
                 self._show_error(order_status, "rejected", one_line(state.reason))
             case SocketNullState(SocketSendDataEvent(order_status, str(message_id))) if self._own.pop(
                 message_id, None

@@ -26,6 +26,7 @@ from socket_bloc import (
     Orders,
     OrdersCubit,
     OrderStatus,
+    OutboxError,
     SocketBloc,
     SocketConnectEvent,
     Step,
@@ -35,6 +36,7 @@ from tui.binding import BlocNode
 from tui.widgets.acknowledgement import Acknowledgement
 from tui.widgets.action_bar import ActionBar
 from tui.widgets.badge import ConnectionBadge
+from tui.widgets.connection import ConnectionScreen
 from tui.widgets.dialogs import ConfirmScreen, Field, FormScreen
 from tui.widgets.labels import Ask, labels_of
 from tui.widgets.line import Line
@@ -69,8 +71,9 @@ class RolePanel(BlocNode, Vertical):
     ROLE: ClassVar[ClientType]
     NOTHING_YET: ClassVar[str] = "No order yet"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("h", "toggle_history", "History", tooltip="show or hide ended orders"),
-        Binding("r", "connect", "Connect", tooltip="connect now, also after a refusal"),
+        Binding("h", "toggle_history", "Ended", tooltip="show or hide ended orders"),
+        Binding("i", "show_connection", "Info", tooltip="the connection, for a bug report"),
+        Binding("r", "connect", "Retry", tooltip="connect now, also after a refusal"),
     ]
     DEFAULT_CSS: ClassVar[str] = """
     RolePanel {
@@ -150,6 +153,8 @@ class RolePanel(BlocNode, Vertical):
         self._open.follow(orders)
         if self._chosen not in orders.by_id:
             self._chosen = self._open.first
+        if not self.children:
+            return  # it is being removed
         order = orders.by_id.get(self._chosen or "")
         history = orders.by_id.values() if self._shows_history else None
         self.query_one(OrderList).show(self._open, order, history)
@@ -189,6 +194,10 @@ class RolePanel(BlocNode, Vertical):
         self._shows_history = not self._shows_history
         self._show(self._orders.state)
 
+    def action_show_connection(self) -> None:
+        """Show the connection: its state, its last loss, what is queued."""
+        self.app.push_screen(ConnectionScreen(self._bloc))
+
     def action_connect(self) -> None:
         """Connect now if there is no connection."""
         if self._bloc.is_connected:
@@ -202,7 +211,7 @@ class RolePanel(BlocNode, Vertical):
         acknowledgement = self.query_one(Acknowledgement)
         try:
             message_id = self._orders.send(order_status)
-        except (InvalidOrderStatusError, BlocClosedError) as error:
+        except (InvalidOrderStatusError, OutboxError, BlocClosedError) as error:
             acknowledgement.not_sent(order_status, error)
         else:
             acknowledgement.sent(message_id, order_status)
