@@ -134,11 +134,11 @@ def open_outbox_file(path: str) -> OutboxFile:
             is_missing = isinstance(error, FileNotFoundError)
             reason = "there is no such directory" if is_missing else error.strerror
             raise OutboxError(f"cannot open the outbox {path}: {reason}") from None
+        _make_private(path)
         connection = opened.enter_context(closing(_connect(path)))
         _make_durable(path, connection)
         with suppress(sqlite3.Error):  # a file that cannot be written to says so when something is added
             connection.execute(SYNC)  # creates the log, which costs the first commit one more fsync
-        _make_private(path)
         return OutboxFile(path, connection, owner, sends, opened.pop_all())
 
 
@@ -277,12 +277,15 @@ def _make_durable(path: str, connection: sqlite3.Connection) -> None:
 
 
 def _make_private(path: str) -> None:
-    """Take from group and others what they may do, as far as the file system knows them."""
+    """Let only its owner use it, as far as the file system knows owners, and the files beside it alike.
+
+    SQLite creates these with the permissions of the file, but keeps those that a killed process has left.
+    """
+    mode = stat.S_IMODE(os.stat(path).st_mode) & 0o700
     for name in (path, f"{path}-wal", f"{path}-shm"):
         with suppress(OSError):
-            mode = stat.S_IMODE(os.stat(name).st_mode)
-            if mode & 0o077:
-                os.chmod(name, mode & 0o700)
+            if stat.S_IMODE(os.stat(name).st_mode) != mode:
+                os.chmod(name, mode)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

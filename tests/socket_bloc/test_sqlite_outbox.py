@@ -557,6 +557,14 @@ def test_permissions_of_others_are_taken_away(path: Path) -> None:
         assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
 
 
+def test_the_files_beside_it_get_the_permissions_of_a_file_that_was_made_writable_again(path: Path) -> None:
+    write_and_be_killed(path)
+    for name in ("outbox.db-wal", "outbox.db-shm"):
+        path.with_name(name).chmod(0o400)
+    with closing(SqliteOutbox(path)):
+        assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+
+
 # Checkpoints
 
 
