@@ -24,7 +24,7 @@ __all__ = ["Compaction"]
 
 COMPACTION_SIZE: Final = 8192
 """Entries of the memtable that are sorted together. Nearly as many may come before they are all written."""
-SLICE_SIZE: Final = 512
+SLICE_SIZE: Final = 256
 """Entries of a slice: as many rows as so many entries have are written in one transaction."""
 
 
