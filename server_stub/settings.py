@@ -1,14 +1,14 @@
 """The settings of the relay: the name, default, meaning and valid values of each.
 
 A field of `Settings` is also an option of the command line, an environment variable, and a key of a settings
-file: `rate_limit`, `--rate-limit`, `RELAY_RATE_LIMIT`. `command` reads all three. Only `jwt_secret` is no
-option, which a process list would show, and no key of a file: `__main__` takes it from `RELAY_JWT_SECRET`.
+file: `rate_limit`, `--rate-limit`, `RELAY_RATE_LIMIT`. `command` reads all three. Only `jwt_secret` is not an
+option, since a process list would show it, and not a key: `__main__` takes it from `RELAY_JWT_SECRET`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 from pydantic import (
     AfterValidator,
@@ -111,6 +111,17 @@ class Settings(BaseModel):
     def has_key(self) -> bool:
         """Whether there is a key, so that each connection needs a token."""
         return bool(self.jwt_secret_file or self.jwt_public_key_file) or self.jwt_secret is not None
+
+    @field_validator("*")
+    @classmethod
+    def _is_utf_8(cls, value: object) -> object:
+        # An argument or a variable that is not has lone surrogates, which cannot be written as JSON.
+        try:
+            for text in cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,):
+                str(text).encode()
+        except UnicodeEncodeError:
+            raise ValueError("it must be UTF-8") from None
+        return cast(object, value)
 
     @field_validator("tls_key")
     @classmethod

@@ -147,13 +147,17 @@ def _source(option: str, path: Path) -> str:
 
 
 def _read(path: Path, source: str) -> bytes:
+    content = None
     try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE + 1)
+        if path.is_file() or not path.exists():  # a FIFO would be waited for, and nothing could end that
+            with path.open("rb") as file:
+                content = file.read(_MAX_FILE + 1)
     except OSError as error:
         raise InvalidKeyError(f"{source}: cannot be read: {error.strerror}") from None
     except ValueError:
         raise InvalidKeyError(f"{source}: cannot be read: a NUL in its path") from None
+    if content is None:
+        raise InvalidKeyError(f"{source}: cannot be read: not a regular file")
     if len(content) > _MAX_FILE:
         raise InvalidKeyError(f"{source}: larger than a key can be ({_MAX_FILE} bytes)")
     return content

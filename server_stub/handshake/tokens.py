@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol, cast
 __all__ = ["Token", "TokenError", "TokenVerifier", "VerifyingKey"]
 
 LEEWAY: Final = 5.0
-"""Seconds that the clock of who issues tokens may be ahead. (An `exp` has none: a token can be had anew.)"""
+"""Seconds that the issuer's clock may be ahead. For `exp` there is none: the client asks for a new token."""
 MAX_TOKEN: Final = 8 * 1024
 """Characters of a token."""
 _MAX_SECONDS: Final = 253_402_300_800  # the end of the year 9999; what is later is not in seconds

@@ -117,7 +117,7 @@ def test_two_keys_are_two_options_or_separated_by_a_colon(monkeypatch: pytest.Mo
     assert read_settings([]) == both
 
 
-def test_a_secret_itself_is_no_option_and_no_key_of_a_file(file: Path, refused: Refused) -> None:
+def test_a_secret_itself_is_neither_an_option_nor_a_key_of_a_file(file: Path, refused: Refused) -> None:
     for argv in (["--jwt-secret", "hunter2"], ["--jwt-secret=hunter2"]):
         assert refused(*argv) == "Unknown option: --jwt-secret. Did you mean --jwt-secret-file?"
     file.write_text('jwt_secret = "hunter2"')
@@ -143,6 +143,7 @@ def test_insecure_is_a_flag(text: str, value: bool, monkeypatch: pytest.MonkeyPa
         (["--port"], "--port (RELAY_PORT): missing value"),
         (["--host", ""], "--host (RELAY_HOST): String should have at least 1 character"),
         (["--database", "orders.db"], "--database (RELAY_DATABASE): "),
+        (["--jwt-secret-file", "\udcff"], "--jwt-secret-file (RELAY_JWT_SECRET_FILE): it must be UTF-8"),
         (["--database", "sqlite:///"], "--database (RELAY_DATABASE): "),
         (["--database", "postgresql://localhost/orders"], "--database (RELAY_DATABASE): "),
         (["--rate-limit", "-1"], "--rate-limit (RELAY_RATE_LIMIT): "),

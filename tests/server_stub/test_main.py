@@ -242,7 +242,7 @@ async def test_without_free_files_open_connections_stay_and_the_log_stays_short(
         (["--tls-cert", "/no/cert", "--tls-key", "/no/key"], 1, "--tls-cert (RELAY_TLS_CERT), /no/cert"),
         (["--database", "sqlite:////no/such/directory/orders.db"], 1, "there is no such directory"),
         (["--jwt-secret-file", "/no/such/file"], 1, "--jwt-secret-file (RELAY_JWT_SECRET_FILE)"),
-        (["--jwt-public-key-file", "/dev/null"], 1, "not a valid public key"),
+        (["--jwt-public-key-file", "/dev/null"], 1, "not a regular file"),
         (["--jwt-secret", "hunter2"], 2, "--jwt-secret-file"),
     ],
 )

@@ -82,7 +82,7 @@ def test_the_secret_may_be_in_the_environment_of_the_relay_and_the_option_wins(
         ),
         (
             ["--secret-file", "/dev/null"],
-            "--secret-file (RELAY_JWT_SECRET_FILE): /dev/null: a secret needs at",
+            "--secret-file (RELAY_JWT_SECRET_FILE): /dev/null: cannot be read: not a",
         ),
         (["--user", ""], "--user (RELAY_JWT_USER): it must have 1 to 128 characters"),
         (["--user", "a\nb"], "--user (RELAY_JWT_USER): it must have no control characters"),

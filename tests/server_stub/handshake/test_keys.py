@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import hmac
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def test_a_secret_of_32_bytes_is_enough() -> None:
     ],
     ids=["public", "private", "cut", "ssh", "jwk"],
 )
-def test_a_key_of_another_kind_is_no_secret(tmp_path: Path, content: bytes) -> None:
+def test_a_key_of_another_kind_is_not_a_secret(tmp_path: Path, content: bytes) -> None:
     file = written(tmp_path / "secret", content)
     with pytest.raises(InvalidKeyError) as caught:
         load_keys((file,), (), None)
@@ -148,15 +149,26 @@ def test_a_public_key_that_cannot_be_used_is_refused_and_not_shown(
     ("path", "reason"),
     [
         ("absent", "cannot be read: No such file or directory"),
-        (".", "cannot be read: Is a directory"),
+        (".", "cannot be read: not a regular file"),
+        ("/dev/zero", "cannot be read: not a regular file"),
         ("a\0b", "cannot be read: a NUL in its path"),
-        ("/dev/zero", "larger than a key can be"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, path: str, reason: str) -> None:
     for files in ([tmp_path / path], []), ([], [tmp_path / path]):
         with pytest.raises(InvalidKeyError, match=reason):
             load_keys(*files, None)
+
+
+def test_a_fifo_is_refused_as_nothing_would_end_the_wait_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(InvalidKeyError, match="not a regular file"):
+        load_keys((tmp_path / "fifo",), (), None)
+
+
+def test_a_file_that_is_larger_than_a_key_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidKeyError, match="larger than a key can be"):
+        load_keys((written(tmp_path / "large", b"x" * 65_537),), (), None)
 
 
 def test_no_key_is_in_its_repr(tmp_path: Path) -> None:
@@ -185,7 +197,7 @@ def test_an_rsa_key_verifies_rs256_alone(tmp_path: Path, algorithm: str) -> None
 
 
 @pytest.mark.parametrize("kind", ["RSA", "EC", "Ed25519"])
-def test_a_public_key_is_no_secret_of_a_token(tmp_path: Path, kind: str) -> None:
+def test_a_token_signed_with_a_public_key_as_its_secret_is_refused(tmp_path: Path, kind: str) -> None:
     pem = public_pem(kind)
     for secret in (pem, pem.removesuffix(b"\n")):
         assert _public(tmp_path, kind).payload(_hs256_with_a_public_key_as_its_secret(secret)) is None
@@ -239,5 +251,5 @@ def test_the_id_of_a_key_chooses_none_as_the_signature_decides() -> None:
 @pytest.mark.parametrize(
     "text", ["", ".", "..", "...", "a.b.c", "eyJ", "a" * 4000, "e30.e30.", "e30.e30.e30", "{}"]
 )
-def test_what_is_no_token_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_token_is_refused(text: str) -> None:
     assert _secret().payload(text) is None

@@ -125,7 +125,7 @@ def test_a_token_of_the_future_is_refused_and_5_seconds_are_not_counted_as_such(
 
 @pytest.mark.parametrize("value", [None, True, "0", "now", [], -1, 1e20])
 @pytest.mark.parametrize("claim", ["nbf", "iat"])
-def test_a_time_that_is_none_is_refused(claim: str, value: Any) -> None:
+def test_nbf_and_iat_must_be_numbers_of_seconds(claim: str, value: Any) -> None:
     assert _refused_claims(**{claim: value}) == f"the token needs an {claim} in seconds since 1970"
 
 
