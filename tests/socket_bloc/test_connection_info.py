@@ -98,10 +98,12 @@ async def test_a_connection_is_connecting_until_the_welcome(make_client: Callabl
     recorder = StateRecorder(client)
     client.add(SocketConnectEvent())
     await asyncio.wait_for(is_called.wait(), TIMEOUT)
-    assert client.connection.state is ConnectionState.CONNECTING
-    assert client.connection.since > before
+    connecting = client.connection
+    assert connecting.state is ConnectionState.CONNECTING
+    assert connecting.since > before
     may_return.set()
     await recorder.until(SocketConnectState)
+    assert client.connection.since > connecting.since
 
 
 async def test_a_replay_is_synchronising_up_to_its_head(
