@@ -145,7 +145,7 @@ class GroupCommit:
             if self._timer is not None:
                 self._timer.cancel()
             self._release_waiters()
-            self._thread.run(self._store.close, _closed)
+            self._thread.run(self._store.close, self._closed)
         return self._thread.stop(timeout)
 
     def _wake(self) -> None:
@@ -264,6 +264,11 @@ class GroupCommit:
         self._release_waiters()
         self.lost.set_result(None)
 
+    def _closed(self, problem: Exception | None) -> None:
+        is_known = self.lost.done() and isinstance(problem, DatabaseLostError)
+        if problem is not None and not is_known:
+            _report("failed to close the database", problem)
+
     def _release_waiters(self) -> None:
         for probe in (*self._probes, *self._batch_probes):
             _set_result(probe, False)
@@ -300,11 +305,6 @@ def _unavailable(reason: str) -> Rejection:
 def _set_result(future: asyncio.Future[T], result: T) -> None:
     if not future.done():
         future.set_result(result)
-
-
-def _closed(problem: Exception | None) -> None:
-    if problem is not None:
-        _report("failed to close the database", problem)
 
 
 def _report(what: str, problem: Exception) -> None:
