@@ -88,7 +88,8 @@ def test_a_moved_database_keeps_its_epoch_and_a_new_one_has_another(
     assert relay.stop() == 0
     moved = tmp_path / "elsewhere" / "moved.db"
     moved.parent.mkdir()
-    relay.database.rename(moved)  # without the files beside it
+    relay.database.rename(moved)
+    Path(f"{relay.database}-mark").rename(f"{moved}-mark")  # which says that nothing is missing
     same, new = start_relay(database=moved), start_relay()
     assert connect("client", to=same.address).welcome["epoch"] == first.welcome["epoch"]
     assert connect("client", to=new.address).welcome["epoch"] != first.welcome["epoch"]
