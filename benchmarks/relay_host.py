@@ -22,6 +22,12 @@ __all__ = ["DATABASE", "ForeignRelay", "OwnRelay", "allow_open_files", "describe
 DATABASE: Final = "orders.db"
 """The name of the database in the directory of a relay."""
 _READY: Final = "listening on "
+_WITHOUT_UVLOOP: Final = """
+import sys
+sys.modules["uvloop"] = None
+from server_stub.__main__ import main
+sys.exit(main())
+"""
 
 
 class ForeignRelay:
@@ -49,18 +55,27 @@ class OwnRelay(ForeignRelay):
     `certificate` is a PEM file with the certificate and its key; with it, the relay speaks TLS.
     """
 
-    def __init__(self, directory: Path, *, max_connections: int, certificate: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        max_connections: int,
+        certificate: Path | None = None,
+        rate_limit: float = 0,
+        has_uvloop: bool = True,
+    ) -> None:
         directory.mkdir(exist_ok=True)
         self._database = directory / DATABASE
         options = {
             "--port": "0",
             "--database": f"sqlite:///{self._database}",
-            "--rate-limit": "0",
+            "--rate-limit": str(rate_limit),
             "--max-connections": str(max_connections),
         }
         if certificate is not None:
             options |= {"--tls-cert": str(certificate), "--tls-key": str(certificate)}
-        argv = [sys.executable, "-m", "server_stub", *(word for option in options.items() for word in option)]
+        module = ["-m", "server_stub"] if has_uvloop else ["-c", _WITHOUT_UVLOOP]
+        argv = [sys.executable, *module, *(word for option in options.items() for word in option)]
         log = directory / "relay.log"
         at = time.perf_counter()
         with log.open("wb") as stderr:
