@@ -34,6 +34,7 @@ from server_stub.wire.deadlines import TimerWheel
 from server_stub.wire.http import PATH, HttpError, check_target, plain_response, unavailable
 from server_stub.wire.listening import BACKLOG, Protection, StartError, bind, capacity
 from server_stub.wire.tls_transport import TlsTransport
+from server_stub.wire.work import WorkQueue
 from socket_bloc.frames import CloseCode
 from socket_bloc.order_flow import ORDER_FLOW, OrderFlow
 
@@ -105,6 +106,7 @@ class Server:
         """Done when the database is lost: then all connections are closed, and so should be the relay."""
         self.failed.add_done_callback(self._fail)
         self.timers = TimerWheel(self._loop.time)
+        self.work = WorkQueue(self._loop)
 
     async def listen(self) -> None:
         """Start to accept connections."""

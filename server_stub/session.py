@@ -15,6 +15,7 @@ from typing import Final
 
 from server_stub.frames.incoming import InvalidFrame, read_frame
 from server_stub.frames.outgoing import rejected_frame, status_frame, status_without_seq, welcome_frame
+from server_stub.frames.strict_json import find_message_id
 from server_stub.ledger.group_commit import GroupCommit
 from server_stub.ledger.store import FeedReader, LedgerError
 from server_stub.observer import Observers
@@ -62,8 +63,10 @@ class UserSession:
         "_deferred_replies",
         "_expires",
         "_feed",
+        "_hold",
         "_is_page_scheduled",
         "_malformed",
+        "_refused",
         "slot",
         "user",
     )
@@ -85,6 +88,8 @@ class UserSession:
         self._cursor = feed.after
         self._expires = expires
         self._bucket = TokenBucket(context.rate_limit, context.loop.time())
+        self._refused = TokenBucket(context.rate_limit, context.loop.time())
+        self._hold: asyncio.TimerHandle | None = None
         self._malformed = 0
         self._is_page_scheduled = False  # the next page is read in another iteration of the loop
         self._deferred_replies: list[Entry] = []  # to duplicates that the feed has not reached
@@ -103,7 +108,11 @@ class UserSession:
     def received(self, text: str) -> None:
         """Handle a frame of the user."""
         context = self._context
-        is_within_rate = self._bucket.take(context.loop.time())
+        if not self._bucket.take(context.loop.time(), len(text)):
+            reason = "more frames than this connection may send; try again later, with the same messageId"
+            self._reject(find_message_id(text), Rejection(RejectionCode.RATE_LIMITED, "frame", reason))
+            self._count_refused()
+            return
         frame = read_frame(text)
         if isinstance(frame, InvalidFrame):
             self._reject(frame.message_id, frame.rejection)
@@ -111,16 +120,17 @@ class UserSession:
                 self._count_malformed()
             return
         context.observers.received(self.user, frame)
-        if not is_within_rate:
-            reason = "more frames than this connection may send; try again later, with the same messageId"
-            self._reject(frame.message_id, Rejection(RejectionCode.RATE_LIMITED, "frame", reason))
-            return
         status = frame.order_status
         refusal = context.flow.check(status, self.user.user_id, self.user.role)
         assert status.order_id is not None  # checked by read_frame
         context.writer.submit(
             Submission(self.user, frame.message_id, status, status.order_id, refusal), self._answer
         )
+
+    def received_other(self) -> None:
+        """Count a frame that gets no answer."""
+        if not self._bucket.take(self._context.loop.time()):
+            self._count_refused()
 
     def offer(self, seq: int, without_seq: bytes) -> None:
         """Write the committed entry `seq` if it is the next one, or read on from the ledger."""
@@ -137,6 +147,8 @@ class UserSession:
         """The connection has ended."""
         _log.info("disconnected: %s, close code %d", self.user, close_code)
         self._context.expiries.cancel(self)
+        if self._hold is not None:
+            self._hold.cancel()
         self._context.left(self)
         self._context.observers.disconnected(self.user, close_code)
 
@@ -198,6 +210,17 @@ class UserSession:
     def _reject(self, message_id: str | None, rejection: Rejection) -> None:
         self._connection.send(rejected_frame(message_id, rejection))
         self._context.observers.rejected(self.user, message_id, rejection)
+
+    def _count_refused(self) -> None:
+        """Read nothing until there are tokens, once more was refused than the rate allows to be sent."""
+        now = self._context.loop.time()
+        self._refused.take(now)
+        if not self._refused.seconds_to_next(now):
+            return
+        self._connection.hold()
+        self._hold = self._context.loop.call_later(
+            self._bucket.seconds_to_next(now), self._connection.release
+        )
 
     def _count_malformed(self) -> None:
         self._malformed += 1

@@ -9,14 +9,17 @@ from pydantic import ValidationError
 from server_stub.frames.strict_json import (
     JsonError,
     JsonObject,
+    find_message_id,
     is_message_id,
     read_object,
-    salvage_message_id,
 )
 from socket_bloc.frames import SendFrame
 from socket_bloc.order_status import Rejection, RejectionCode
 
 __all__ = ["InvalidFrame", "read_frame"]
+
+MAX_PLAIN: Final = 1024
+"""Characters of a text that may be parsed twice."""
 
 
 class InvalidFrame(NamedTuple):
@@ -38,8 +41,8 @@ def read_plain_frame(text: str) -> SendFrame | None:
     unknown fields with any content, escapes of text that cannot be passed on. Without a backslash, each
     string has exactly two quotes, so the number of quotes leaves no room for another key.
     """
-    if "\\" in text:
-        return None
+    if "\\" in text or (len(text) > MAX_PLAIN and (text.count("{") > 2 or "[" in text)):
+        return None  # a long one with structure of its own is parsed once
     try:
         frame = _validate_json(text, by_alias=True, by_name=False, extra="ignore")
     except ValidationError:
@@ -58,7 +61,7 @@ def read_any_frame(text: str) -> SendFrame | InvalidFrame:
     try:
         fields = read_object(text)
     except JsonError as error:
-        return _malformed(salvage_message_id(text), "frame", str(error))
+        return _malformed(find_message_id(text), "frame", str(error))
     type_ = fields.get("type")
     if not isinstance(type_, str):
         return _malformed(_message_id(fields), "type", "type: missing, or not a string")

@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Final, NoReturn, TypeGuard, cast
 
 from socket_bloc.order_status import MAX_MESSAGE_ID
 
-__all__ = ["JsonError", "JsonObject", "is_message_id", "read_object", "salvage_message_id"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_VALUES",
+    "JsonError",
+    "JsonObject",
+    "find_message_id",
+    "is_message_id",
+    "read_object",
+]
 
 JsonObject = dict[str, object]
+MAX_DEPTH: Final = 32
+"""Levels of objects and arrays, the frame itself included."""
+MAX_VALUES: Final = 256
+"""Values of a frame at all levels; an empty object or array counts for one more."""
 
 
 class JsonError(ValueError):
@@ -23,12 +36,11 @@ class JsonError(ValueError):
 
 def read_object(text: str) -> JsonObject:
     """Read one JSON object. Raises `JsonError`."""
+    _check_structure(text)
     try:
         value: object = _STRICT.decode(text)
     except json.JSONDecodeError as error:
         raise JsonError(f"invalid JSON: {error.msg} at character {error.pos}") from None
-    except RecursionError:
-        raise JsonError("the frame is nested too deeply") from None
     except JsonError:
         raise
     except ValueError:  # Python's limit on the digits of an int
@@ -41,21 +53,51 @@ def read_object(text: str) -> JsonObject:
     return cast(JsonObject, value)
 
 
-def salvage_message_id(text: str) -> str | None:
-    """Return the message id of an object that `read_object` rejected, if it occurs once and is valid."""
+def find_message_id(text: str) -> str | None:
+    """Return the message id of an object without parsing it, if it occurs once, is valid and is not nested.
+
+    For texts that are not worth parsing: some are valid, and still none is found.
+    """
+    if text.count('"messageId"') != 1:
+        return None
+    found = _MESSAGE_ID.search(text)
+    if found is None:
+        return None
+    before = text[: found.start()]
+    if before.count("{") - before.count("}") != 1 or before.count("[") != before.count("]"):
+        return None
     try:
-        pairs: object = _LENIENT.decode(text)
-    except (ValueError, RecursionError):
+        value: object = json.loads(found[1])
+    except ValueError:
         return None
-    if not isinstance(pairs, _Pairs):
-        return None
-    named = [value for key, value in pairs if key == "messageId"]
-    return named[0] if len(named) == 1 and is_message_id(named[0]) else None
+    return value if is_message_id(value) else None
 
 
 def is_message_id(value: object) -> TypeGuard[str]:
     """Return whether a decoded value is a valid message id."""
     return isinstance(value, str) and 1 <= len(value) <= MAX_MESSAGE_ID and _is_sound(value)
+
+
+def _check_structure(text: str) -> None:
+    """Raise `JsonError` if a text has too many values or nests them too deeply, before it is parsed."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH and text.count(",") <= MAX_VALUES - MAX_DEPTH:
+        return  # as in nearly each
+    depth, values = 0, 1
+    for token in _TOKEN.finditer(text):
+        match token[0]:
+            case "[" | "{":
+                depth += 1
+                values += 1
+            case "]" | "}":
+                depth -= 1
+            case ",":
+                values += 1
+            case _:
+                continue
+        if depth > MAX_DEPTH:
+            raise JsonError(f"the frame is nested too deeply, in more than {MAX_DEPTH} levels")
+        if values > MAX_VALUES:
+            raise JsonError(f"the frame has too many values, more than {MAX_VALUES}")
 
 
 def _check_texts(value: object) -> None:
@@ -98,9 +140,10 @@ def _float(digits: str) -> float:
     return value
 
 
-class _Pairs(list[tuple[str, object]]):
-    """An object with its duplicate keys."""
-
-
 _STRICT: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float)
-_LENIENT: Final = json.JSONDecoder(object_pairs_hook=_Pairs, parse_int=len, parse_float=len)
+_MESSAGE_ID: Final = re.compile(
+    rf'"messageId"[ \t\r\n]*:[ \t\r\n]*("(?:[^"\\]|\\.){{1,{12 * MAX_MESSAGE_ID}}}")'
+)
+"""Each character of a message id may be a pair of escaped surrogates."""
+_TOKEN: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]|,', re.DOTALL)
+"""A string, which may be unterminated so that none is read twice, or a character that makes structure."""

@@ -1,8 +1,8 @@
 """One WebSocket on one transport: bytes in, text messages out to its handler, and all its deadlines.
 
-The protocol is `websockets`' sans-I/O `ServerProtocol`, which has no clock and no limit on the write buffer:
-both are here. The owner decides which requests are accepted, and the handler what a message means. A
-connection has no task, queue, lock or timer of its own.
+The protocol is `websockets`' sans-I/O `ServerProtocol`, which has no clock, no limit on the write buffer and
+none on the work that one client causes: all three are here. The owner decides which requests are accepted,
+and the handler what a message means. A connection has no task, queue, lock or timer of its own.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from server_stub.wire.assembler import MessageAssembler, MessageError
 from server_stub.wire.deadlines import TimerWheel
 from server_stub.wire.handler import ConnectionHandler
 from server_stub.wire.protocol import RelayProtocol, RequestReader, text_frame, whole_text
+from server_stub.wire.work import WorkQueue
 from socket_bloc.frames import CloseCode
 
 __all__ = ["Connection", "ConnectionOwner"]
@@ -34,6 +35,12 @@ CLOSE_TIMEOUT: Final = 3.0
 HIGH_WATER: Final = 128 * 1024
 """Bytes in the write buffer above which nothing more is read or replayed."""
 MAX_WRITE_BUFFER: Final = 1024 * 1024
+PARSED_AT_ONCE: Final = 512
+"""Bytes that the parser gets at once, which are at most 85 frames."""
+SHARE: Final = 32
+"""Frames, or times that the parser gets bytes, after which the rest waits for the next iteration."""
+LARGE_TEXT: Final = 4096
+"""Bytes of a message that is a share by itself."""
 
 
 class ConnectionOwner(Protocol):
@@ -42,6 +49,11 @@ class ConnectionOwner(Protocol):
     @property
     def timers(self) -> TimerWheel:
         """The timer wheel of its connections."""
+        ...
+
+    @property
+    def work(self) -> WorkQueue:
+        """The work that its connections put off."""
         ...
 
     def connected(self, connection: Connection) -> None:
@@ -66,13 +78,18 @@ class Connection(asyncio.Protocol):
         "_buffered",
         "_handler",
         "_is_closing",
+        "_is_held",
+        "_is_lost",
         "_is_paused",
+        "_is_waiting",
         "_owner",
         "_protocol",
         "_request",
         "_takes_whole_texts",
         "_transport",
         "_unhandled",
+        "_unread",
+        "_unread_from",
         "is_writable",
         "slot",
     )
@@ -89,7 +106,12 @@ class Connection(asyncio.Protocol):
         self._assembler = MessageAssembler()
         self._request: RequestReader | None = RequestReader(self._protocol)  # None once it is answered
         self._unhandled: list[Frame] = []
-        self._is_paused = False
+        self._unread = b""  # received, and not given to the parser yet: from this index on
+        self._unread_from = 0
+        self._is_paused = False  # the write buffer is full
+        self._is_held = False  # by the handler
+        self._is_waiting = False  # for its next share
+        self._is_lost = False
         self._buffered = 0  # bytes in the write buffer when the deadline was set
         self._awaits_pong = False
         self._is_closing = False  # CLOSE_TIMEOUT is running, and nothing extends it
@@ -147,6 +169,18 @@ class Connection(asyncio.Protocol):
             self._protocol.fail(code, reason)
             self._flush()
 
+    def hold(self) -> None:
+        """Read nothing until `release`."""
+        self._is_held = True
+        self._update_reading()
+
+    def release(self) -> None:
+        """Continue where `hold` stopped."""
+        self._is_held = False
+        if self._awaits_pong and not self._is_closing and not self._is_paused:
+            self._set_deadline(PONG_TIMEOUT)  # the pong may be behind what was not read
+        self._wait_for_share()
+
     def abort(self) -> None:
         """Close the transport at once, and discard its write buffer."""
         self._transport.abort()
@@ -166,6 +200,9 @@ class Connection(asyncio.Protocol):
             text = whole_text(data)
             if text is not None:
                 self._handler.received(text)
+                # The loop reads a connection at most 32 times in an iteration, so small ones are few enough.
+                if len(data) > LARGE_TEXT:
+                    self._wait_for_share()
                 return
             # The parser gets the same bytes, and finds what is wrong with them, if anything is.
         if self._request is not None:
@@ -183,7 +220,7 @@ class Connection(asyncio.Protocol):
         """Stop reading from a client that does not read."""
         self._is_paused = True
         self._update_writable()
-        self._transport.pause_reading()
+        self._update_reading()
         if not self._is_closing:
             self._set_deadline(STALL_TIMEOUT)
 
@@ -191,18 +228,20 @@ class Connection(asyncio.Protocol):
         """Continue where `pause_writing` stopped."""
         self._is_paused = False
         self._update_writable()
-        self._transport.resume_reading()
         if not self._is_closing:
             # A ping that is out was queued behind all that was not read: its deadline starts now.
             self._set_deadline(PONG_TIMEOUT if self._awaits_pong else PING_INTERVAL)
-        unhandled, self._unhandled = self._unhandled, []
-        self._handle(unhandled)
+        self._handle_unhandled()
+        if self._unread:
+            self._wait_for_share()
+        self._update_reading()
         if self._handler is not None and self.is_writable:
             self._handler.drained()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Notify the handler and the owner."""
         self._owner.timers.cancel(self)
+        self._is_lost = True
         self._request = None
         self._protocol.receive_eof()
         self._update_writable()
@@ -249,18 +288,73 @@ class Connection(asyncio.Protocol):
     # The frames.
 
     def _receive(self, data: bytes) -> None:
-        self._protocol.receive_data(data)
-        self._flush()  # replies of the protocol itself
-        self._handle(cast("list[Frame]", self._protocol.events_received()))
+        if self._unread:  # the transport was about to pause
+            self._unread = self._unread[self._unread_from :] + data
+        else:
+            self._unread = data
+        self._unread_from = 0
+        if not self._is_stopped:
+            self._read_share()
+
+    def _read_share(self) -> None:
+        """Parse and handle what was received, at most a share of it."""
+        share = SHARE
+        while self._unread and share > 0 and not self._is_stopped:
+            start = self._unread_from
+            self._unread_from = end = start + PARSED_AT_ONCE
+            part = self._unread[start:end]
+            if end >= len(self._unread):
+                self._unread, self._unread_from = b"", 0
+            self._protocol.receive_data(part)
+            self._flush()  # replies of the protocol itself
+            frames = cast("list[Frame]", self._protocol.events_received())
+            share -= max(1, len(frames))
+            self._handle(frames)
+        # One read of the transport may follow the other, so a second frame is a share as well.
+        if self._unread or share < SHARE - 1:
+            self._wait_for_share()
+
+    def _wait_for_share(self) -> None:
+        """Read on in another iteration of the loop."""
+        if not self._is_waiting:
+            self._is_waiting = True
+            self._owner.work.add(self._read_on)
+        self._update_reading()
+
+    def _read_on(self) -> None:
+        self._is_waiting = False
+        if self._is_lost:
+            return
+        self._handle_unhandled()
+        if self._unread and not self._is_stopped:
+            self._read_share()
+        self._update_reading()
+
+    def _handle_unhandled(self) -> None:
+        unhandled, self._unhandled = self._unhandled, []
+        self._handle(unhandled)
+
+    @property
+    def _is_stopped(self) -> bool:
+        return self._is_paused or self._is_held or self._is_waiting
+
+    def _update_reading(self) -> None:
+        if self._is_lost or self._transport.is_closing():
+            return
+        if self._is_stopped:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+        self._update_writable()
 
     def _handle(self, frames: list[Frame]) -> None:
         for index, frame in enumerate(frames):
-            if self._is_paused:  # the replies to these would only fill the write buffer
+            if self._is_paused or self._is_held:  # the replies to these would only fill the write buffer
                 self._unhandled += frames[index:]
                 return
             if self._protocol.closed_first:  # (frames before a close frame of the client still count)
                 return
-            if frame.opcode is Opcode.PONG:
+            if frame.opcode is Opcode.PONG and self._awaits_pong:
                 self._pong_received()
                 continue
             try:
@@ -268,12 +362,15 @@ class Connection(asyncio.Protocol):
             except MessageError as error:
                 self.fail(error.code, error.reason)
                 return
-            if text is not None and self._handler is not None:
-                self._handler.received(text)
+            if self._handler is not None:
+                if text is not None:
+                    self._handler.received(text)
+                else:
+                    self._handler.received_other()
 
     def _pong_received(self) -> None:
-        if self._awaits_pong and not self._is_closing:
-            self._awaits_pong = False
+        self._awaits_pong = False
+        if not self._is_closing:
             self._set_deadline(PING_INTERVAL)
 
     def _flush(self) -> None:
@@ -289,7 +386,11 @@ class Connection(asyncio.Protocol):
     def _update_writable(self) -> None:
         # Plain attributes, set whenever what they follow from may have changed: each status asks for them.
         self.is_writable = self._protocol.state is OPEN and not self._is_paused
-        self._takes_whole_texts = self.is_writable and self._protocol.is_between_messages
+        self._takes_whole_texts = (
+            self.is_writable
+            and self._protocol.is_between_messages
+            and not (self._is_held or self._is_waiting or self._unread)
+        )
 
     def _expect_close(self) -> None:
         if not self._is_closing:

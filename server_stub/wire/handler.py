@@ -18,6 +18,10 @@ class ConnectionHandler(Protocol):
         """A text message has arrived."""
         ...
 
+    def received_other(self) -> None:
+        """A ping, an unexpected pong or a fragment has arrived; it costs as much as a message."""
+        ...
+
     def drained(self) -> None:
         """The write buffer has nearly drained, after `is_writable` was false."""
         ...

@@ -120,6 +120,10 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         """Receive again."""
         self._transport.resume_reading()
 
+    def is_closing(self) -> bool:
+        """Return whether the TCP transport is closed or about to be."""
+        return self._transport.is_closing()
+
     def get_write_buffer_size(self) -> int:
         """Return the bytes that were written and not sent yet."""
         return self._transport.get_write_buffer_size()

@@ -6,7 +6,7 @@ import asyncio
 import json
 import ssl
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,28 @@ class Clock:
         return self.seconds
 
 
+class ManualLoop:
+    """An event loop whose iterations a test runs."""
+
+    def __init__(self) -> None:
+        self.next: list[Callable[[], None]] = []
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        self.next.append(callback)
+
+    def iterate(self) -> bool:
+        """Run one iteration, and return whether there was anything to do."""
+        due, self.next = self.next, []
+        for callback in due:
+            callback()
+        return bool(due)
+
+    def run(self) -> None:
+        """Run until there is nothing left to do."""
+        while self.iterate():
+            pass
+
+
 class FakeTransport(asyncio.Transport):
     """Collects what is written; `waiting` is the size of its write buffer."""
 
@@ -173,6 +195,9 @@ class FakeTransport(asyncio.Transport):
 
     def close(self) -> None:
         self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_aborted or self.is_closed
 
     def get_write_buffer_size(self) -> int:
         return self.waiting

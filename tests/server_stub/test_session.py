@@ -29,6 +29,8 @@ class FakeConnection:
 
     def __init__(self) -> None:
         self.is_writable = True
+        self.is_held = False
+        self.released = asyncio.Event()
         self.capacity = 10**9
         self.frames: list[dict[str, Any]] = []
         self.failed_with: int | None = None
@@ -42,6 +44,13 @@ class FakeConnection:
     def fail(self, code: int, reason: str) -> None:
         self.failed_with = code
         self.is_writable = False
+
+    def hold(self) -> None:
+        self.is_held = True
+
+    def release(self) -> None:
+        self.is_held = False
+        self.released.set()
 
     def close(self, code: int, reason: str) -> None:
         self.closed_with = code
@@ -250,15 +259,39 @@ async def test_a_send_becomes_a_submission_with_the_result_of_the_rules(harness:
     assert harness.connection.frames[-1]["currentStatus"] == 1001
 
 
-async def test_a_frame_over_the_rate_is_rejected_and_malformed_stays_malformed(
-    harness: SessionHarness,
-) -> None:
+async def test_a_frame_over_the_rate_is_rejected_before_it_is_parsed(harness: SessionHarness) -> None:
     harness.rate_limit = RateLimit(0.001, 2)
     session = harness.open(FeedStart(0, 0, resumed=True))
     for text in (send_frame("m-1"), "{}", send_frame("m-3"), '{"type":"send","messageId":"m-4"}'):
         session.received(text)
     assert [wanted.message_id for wanted, _reply in harness.submitted] == ["m-1"]
-    assert harness.rejections == [(None, "malformed"), ("m-3", "rateLimited"), ("m-4", "malformed")]
+    assert harness.rejections == [(None, "malformed"), ("m-3", "rateLimited"), ("m-4", "rateLimited")]
+
+
+async def test_a_connection_is_not_read_once_as_much_was_refused_as_the_burst_allows(
+    harness: SessionHarness,
+) -> None:
+    harness.rate_limit = RateLimit(50, 2)
+    session = harness.open(FeedStart(0, 0, resumed=True))
+    seen = 0
+    while not harness.connection.is_held:
+        session.received_other() if seen % 2 else session.received("{}")
+        seen += 1
+    assert seen >= 4
+    async with asyncio.timeout(30):
+        await harness.connection.released.wait()
+    session.received(send_frame("m-1"))
+    assert [wanted.message_id for wanted, _reply in harness.submitted] == ["m-1"]
+
+
+async def test_a_connection_that_ends_while_it_is_held_is_not_released(harness: SessionHarness) -> None:
+    harness.rate_limit = RateLimit(1000, 1)
+    session = harness.open(FeedStart(0, 0, resumed=True))
+    while not harness.connection.is_held:
+        session.received("{}")
+    session.lost(1006)
+    await asyncio.sleep(0.01)
+    assert harness.connection.is_held
 
 
 async def test_the_20th_malformed_frame_is_answered_and_closes_the_connection(

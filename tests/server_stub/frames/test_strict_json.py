@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server_stub.frames.strict_json import JsonError, is_message_id, read_object, salvage_message_id
+from server_stub.frames.strict_json import (
+    MAX_DEPTH,
+    MAX_VALUES,
+    JsonError,
+    find_message_id,
+    is_message_id,
+    read_object,
+)
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=10)
 _JSON = st.recursive(
@@ -75,20 +82,18 @@ def test_a_number_as_large_as_a_float_can_be_is_read() -> None:
         '{"messageId":"m-1","a":NaN}',
         '{"messageId":"m-1","a":1e400}',
         '{"messageId":"m-1","a":"\\u0000"}',
-        '{"messageId":"m-1","a":{"messageId":"m-2","messageId":"m-3"}}',
         pytest.param('{"messageId":"m-1","a":' + "9" * 5000 + "}", id="digits"),
     ],
 )
 def test_salvages_the_message_id_of_a_frame_with_another_fault(text: str) -> None:
     with pytest.raises(JsonError):
         read_object(text)
-    assert salvage_message_id(text) == "m-1"
+    assert find_message_id(text) == "m-1"
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        '{"messageId":"m-1"',
         '[{"messageId":"m-1"}]',
         '{"messageId":"m-1","messageId":"m-1"}',
         '{"messageId":"m\\u00001"}',
@@ -97,16 +102,19 @@ def test_salvages_the_message_id_of_a_frame_with_another_fault(text: str) -> Non
         '{"messageId":""}',
         '{"messageId":"' + "m" * 65 + '"}',
         '{"a":{"messageId":"m-1"},"b":NaN}',
+        '{"a":{},"b":[{"messageId":"m-1"}]}',
+        '{"messageId":"m\\x"}',
+        '{"messageId":"m-1","a":{"messageId":"m-2"}}',
         pytest.param('{"messageId":"m-1","a":' * 100_000, id="nested"),
     ],
 )
 def test_salvages_only_an_unambiguous_message_id(text: str) -> None:
-    assert salvage_message_id(text) is None
+    assert find_message_id(text) is None
 
 
 @given(st.text())
 def test_every_other_text_is_a_json_error(text: str) -> None:
-    salvage_message_id(text)
+    find_message_id(text)
     with contextlib.suppress(JsonError):
         assert isinstance(read_object(text), dict)
 
@@ -116,3 +124,36 @@ def test_every_other_text_is_a_json_error(text: str) -> None:
 )
 def test_a_message_id_has_1_to_64_characters(value: object, expected: bool) -> None:
     assert is_message_id(value) is expected
+
+
+def _nested(depth: int) -> str:
+    return '{"a":' * (depth - 1) + '{"b":"[[["}' + "}" * (depth - 1)
+
+
+def _wide(values: int) -> str:
+    """As many values, in a frame with a string that looks like more."""
+    return '{"a":"\\",[{,,,","b":[' + ",".join(["1"] * (values - 3)) + "]}"
+
+
+def test_a_frame_may_be_as_deep_and_have_as_many_values_as_documented() -> None:
+    read_object(_nested(MAX_DEPTH))
+    read_object(_wide(MAX_VALUES))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [(_nested(MAX_DEPTH + 1), "nested too deeply"), (_wide(MAX_VALUES + 1), "too many values")],
+    ids=["deep", "wide"],
+)
+def test_a_frame_beyond_that_is_rejected(text: str, reason: str) -> None:
+    with pytest.raises(JsonError, match=reason):
+        read_object(text)
+
+
+def test_commas_and_brackets_in_a_message_are_no_structure() -> None:
+    assert read_object('{"a":"' + ",{[" * 1000 + '"}')
+
+
+def test_an_unterminated_string_is_read_once() -> None:
+    with pytest.raises(JsonError):
+        read_object('{"a":' + "[" * 30 + '"{[,' + '\\"' * 100_000)

@@ -4,6 +4,7 @@ import logging
 import ssl
 import weakref
 from contextlib import suppress
+from typing import Any, cast
 
 import pytest
 from websockets.http11 import Request
@@ -12,8 +13,9 @@ from server_stub.wire.connection import HANDSHAKE_TIMEOUT, Connection
 from server_stub.wire.deadlines import SLOT, TimerWheel
 from server_stub.wire.tls import load_certificate
 from server_stub.wire.tls_transport import TlsTransport
+from server_stub.wire.work import WorkQueue
 from tests.certificates import issue, trusting
-from tests.server_stub.support import Clock, FakeTransport, client_frame, handshake_request
+from tests.server_stub.support import Clock, FakeTransport, ManualLoop, client_frame, handshake_request
 
 TEXT = 0x1
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
@@ -30,6 +32,8 @@ class Side:
     def __init__(self, context: ssl.SSLContext, client: ssl.SSLContext) -> None:
         self.clock = Clock()
         self.timers = TimerWheel(self.clock)
+        self.loop = ManualLoop()
+        self.work = WorkQueue(cast(Any, self.loop), self.clock)
         self.events: list[object] = []
         self.connection = Connection(self)
         self.tls = TlsTransport(self.connection, context)
@@ -54,6 +58,8 @@ class Side:
 
     def received(self, text: str) -> None:
         self.events.append(text)
+
+    def received_other(self) -> None: ...
 
     def drained(self) -> None:
         self.events.append("drained")
@@ -86,6 +92,7 @@ class Side:
         """Pass on what the client has encrypted, and what it gets."""
         if self.outgoing.pending:
             self.tls.data_received(self.outgoing.read())
+            self.loop.run()
         self.incoming.write(self.transport.take())
 
     def read(self) -> bytes:
