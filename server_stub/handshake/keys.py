@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt import PyJWS, PyJWTError
 from jwt.algorithms import HMACAlgorithm
 
+from server_stub.key_file import KeyFileError, read_key_file
+
 __all__ = ["SECRET", "InvalidKeyError", "Key", "check_secret", "load_keys", "read_secret", "sign"]
 
 SECRET: Final = "RELAY_JWT_SECRET"
@@ -28,8 +30,6 @@ MIN_SECRET: Final = 32
 """Bytes of a secret, which is as many as HS256 makes use of."""
 MIN_RSA: Final = 2048
 """Bits of an RSA key."""
-_MAX_FILE: Final = 64 * 1024
-"""Bytes of a key's file; more is no key, and may have no end."""
 _PEM: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
 _HEADERS_WITH_A_KEY: Final = frozenset({"jku", "jwk", "x5u", "x5c"})
 
@@ -147,17 +147,7 @@ def _source(option: str, path: Path) -> str:
 
 
 def _read(path: Path, source: str) -> bytes:
-    content = None
     try:
-        if path.is_file() or not path.exists():  # a FIFO would be waited for, and nothing could end that
-            with path.open("rb") as file:
-                content = file.read(_MAX_FILE + 1)
-    except OSError as error:
-        raise InvalidKeyError(f"{source}: cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise InvalidKeyError(f"{source}: cannot be read: a NUL in its path") from None
-    if content is None:
-        raise InvalidKeyError(f"{source}: cannot be read: not a regular file")
-    if len(content) > _MAX_FILE:
-        raise InvalidKeyError(f"{source}: larger than a key can be ({_MAX_FILE} bytes)")
-    return content
+        return read_key_file(path)
+    except KeyFileError as error:
+        raise InvalidKeyError(f"{source}: {error}") from None

@@ -10,8 +10,9 @@ import logging
 import re
 import ssl
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final, NoReturn
+
+from server_stub.key_file import KeyFileError, read_key_file
 
 __all__ = ["CertificateError", "load_certificate"]
 
@@ -19,7 +20,6 @@ _log = logging.getLogger("server_stub")
 
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
 _PRIVATE_KEY: Final = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
-_MAX_FILE: Final = 1024 * 1024
 _EXPIRES_SOON: Final = timedelta(days=14)
 
 
@@ -79,12 +79,9 @@ def _refuse_to_decrypt() -> NoReturn:
 
 def _read(path: str, source: str) -> bytes:
     try:
-        with Path(path).open("rb") as file:
-            return file.read(_MAX_FILE)
-    except OSError as error:
-        raise CertificateError(f"{source}: cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise CertificateError(f"{source}: cannot be read: a NUL in its path") from None
+        return read_key_file(path)
+    except KeyFileError as error:
+        raise CertificateError(f"{source}: {error}") from None
 
 
 def _warn_of_expiry(chain: str, context: ssl.SSLContext, client: ssl.SSLContext) -> None:

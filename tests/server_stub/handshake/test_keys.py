@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.utils import base64url_encode
 
 from server_stub.handshake.keys import InvalidKeyError, Key, load_keys
+from server_stub.key_file import MAX_SIZE
 from tests.server_stub.handshake.signing import (
     OTHER_SECRET,
     SECRET,
@@ -168,7 +169,7 @@ def test_a_fifo_is_refused_as_nothing_would_end_the_wait_for_it(tmp_path: Path) 
 
 def test_a_file_that_is_larger_than_a_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidKeyError, match="larger than a key can be"):
-        load_keys((written(tmp_path / "large", b"x" * 65_537),), (), None)
+        load_keys((written(tmp_path / "large", b"x" * (MAX_SIZE + 1)),), (), None)
 
 
 def test_no_key_is_in_its_repr(tmp_path: Path) -> None:

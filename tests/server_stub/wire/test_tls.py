@@ -91,7 +91,7 @@ def test_a_file_without_the_right_content_is_named(files: CertificateFiles, cont
         path.write_bytes(before)
 
 
-@pytest.mark.parametrize(("path", "reason"), [("/", "Is a directory"), ("a\0b", "a NUL in its path")])
+@pytest.mark.parametrize(("path", "reason"), [("/", "not a regular file"), ("a\0b", "a NUL in its path")])
 def test_what_is_no_file_is_named(files: CertificateFiles, path: str, reason: str) -> None:
     assert error_of(path, files.key) == f"--tls-cert (RELAY_TLS_CERT), {path}: cannot be read: {reason}"
 
