@@ -7,8 +7,8 @@ from typing import Final
 
 __all__ = ["SIZE_OF_TOKEN", "RateLimit", "TokenBucket"]
 
-SIZE_OF_TOKEN: Final = 2048
-"""Characters of a frame that one token pays for."""
+SIZE_OF_TOKEN: Final = 8192
+"""Characters of a frame that one token pays for; a status with the longest message in ASCII has fewer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,6 +212,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The client has closed its side; the transport closes when its write buffer is empty."""
+        self._unread = b""  # TLS may end with what came before; nobody is left to hear of it
         self._protocol.receive_eof()
         self._flush()
         self._expect_close()
@@ -348,6 +349,9 @@ class Connection(asyncio.Protocol):
         self._update_writable()
 
     def _handle(self, frames: list[Frame]) -> None:
+        handler = self._handler
+        if handler is None:  # the request got a plain response
+            return
         for index, frame in enumerate(frames):
             if self._is_paused or self._is_held:  # the replies to these would only fill the write buffer
                 self._unhandled += frames[index:]
@@ -362,11 +366,10 @@ class Connection(asyncio.Protocol):
             except MessageError as error:
                 self.fail(error.code, error.reason)
                 return
-            if self._handler is not None:
-                if text is not None:
-                    self._handler.received(text)
-                else:
-                    self._handler.received_other()
+            if text is not None:
+                handler.received(text)
+            else:
+                handler.received_other()
 
     def _pong_received(self) -> None:
         self._awaits_pong = False

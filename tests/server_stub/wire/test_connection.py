@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
@@ -110,6 +111,11 @@ class Side:
             self.clock.seconds = min(self.clock.seconds + SLOT, until)
             self.timers.advance()
 
+    def wait_for_ping(self) -> None:
+        while not (frames := self.written()):
+            self.wait(SLOT)
+        assert frames == [(Opcode.PING, b"")]
+
     def fill(self, size: int = 200_000) -> None:
         """Fill the write buffer so far that the transport pauses."""
         self.transport.waiting = size
@@ -119,6 +125,14 @@ class Side:
         self.transport.waiting = 0
         self.connection.resume_writing()
         self.loop.run()
+
+
+class Filling(Side):
+    """Each text fills the write buffer."""
+
+    def received(self, text: str) -> None:
+        super().received(text)
+        self.fill()
 
 
 @pytest.fixture
@@ -353,13 +367,8 @@ def test_a_client_that_does_not_read_is_not_read_from_and_received_frames_wait(s
     assert side.events[2:] == ["drained", "a", "b"]
 
 
-def test_a_pause_between_received_frames_keeps_the_rest_in_order(side: Side) -> None:
-    class Answering(Side):
-        def received(self, text: str) -> None:
-            super().received(text)
-            self.fill()
-
-    side = Answering()
+def test_a_pause_between_received_frames_keeps_the_rest_in_order() -> None:
+    side = Filling()
     side.open()
     side.receive(*[client_frame(TEXT, letter) for letter in (b"a", b"b", b"c")])
     assert side.events[2:] == ["a"]
@@ -367,6 +376,119 @@ def test_a_pause_between_received_frames_keeps_the_rest_in_order(side: Side) -> 
     assert side.events[2:] == ["a", "b"]
     side.drain()
     assert side.events[2:] == ["a", "b", "c"]
+
+
+def test_a_held_connection_is_not_read_until_it_is_released(side: Side) -> None:
+    side.open()
+    side.connection.hold()
+    assert not side.transport.is_reading_now
+    side.receive(client_frame(TEXT, b"a"), client_frame(TEXT, b"b"))  # the transport had read them already
+    assert side.events[2:] == []
+    side.connection.release()
+    side.loop.run()
+    assert side.transport.is_reading_now
+    assert side.events[2:] == ["a", "b"]
+
+
+def test_a_handler_that_holds_its_connection_gets_the_rest_of_a_packet_later() -> None:
+    class Holding(Side):
+        def received(self, text: str) -> None:
+            super().received(text)
+            self.connection.hold()
+
+    side = Holding()
+    side.open()
+    side.receive(*[client_frame(TEXT, letter) for letter in (b"a", b"b")])
+    assert side.events[2:] == ["a"]
+    side.connection.release()
+    side.loop.run()
+    assert side.events[2:] == ["a", "b"]
+
+
+def test_a_full_buffer_and_a_hold_each_stop_reading_until_both_are_over(side: Side) -> None:
+    side.open()
+    side.connection.hold()
+    side.fill()
+    side.connection.release()
+    side.loop.run()
+    assert not side.transport.is_reading_now
+    side.drain()
+    assert side.transport.is_reading_now
+
+
+def test_a_connection_that_is_held_while_it_waits_for_its_share_stays_in_order(
+    side: Side,
+) -> None:
+    letters = [bytes([letter]) for letter in range(ord("a"), ord("z") + 1)] * 4
+    side.open()
+    side.connection.data_received(b"".join(client_frame(TEXT, letter) for letter in letters))
+    side.connection.hold()
+    side.connection.release()
+    side.loop.run()
+    assert side.events[2:] == [letter.decode() for letter in letters]
+
+
+def test_the_deadline_of_a_pong_that_was_held_back_starts_at_the_release(side: Side) -> None:
+    side.open()
+    side.wait_for_ping()
+    side.connection.hold()
+    side.wait(PONG_TIMEOUT - 2 * SLOT)
+    side.connection.release()
+    side.loop.run()
+    side.wait(PONG_TIMEOUT - 2 * SLOT)
+    side.receive(client_frame(PONG, b""))
+    side.wait(PONG_TIMEOUT)
+    assert side.written() == []
+
+
+def test_the_reading_of_a_transport_that_closes_is_left_alone(side: Side) -> None:
+    side.open()
+    side.connection.abort()
+    side.connection.hold()
+    assert side.transport.is_reading_now
+
+
+def test_one_large_packet_is_handled_in_shares_over_several_iterations(side: Side) -> None:
+    side.open()
+    side.connection.data_received(200 * client_frame(TEXT, b"a"))
+    handled = [len(side.events)]
+    assert not side.transport.is_reading_now
+    while side.loop.iterate():
+        handled.append(len(side.events))
+    assert len(handled) > 3
+    assert max(after - before for before, after in pairwise(handled)) <= 100
+    assert side.events[2:] == 200 * ["a"]
+    assert side.transport.is_reading_now
+
+
+def test_what_waits_for_its_share_is_dropped_when_the_connection_ends(side: Side) -> None:
+    side.open()
+    side.connection.data_received(200 * client_frame(TEXT, b"a"))
+    side.connection.connection_lost(None)
+    handled = len(side.events)
+    side.loop.run()
+    assert len(side.events) == handled
+
+
+def test_what_waits_for_its_share_is_dropped_when_the_client_ends_tls_behind_it(side: Side) -> None:
+    side.open()
+    side.connection.data_received(200 * client_frame(TEXT, b"a"))
+    side.connection.eof_received()
+    handled = len(side.events)
+    side.loop.run()
+    assert len(side.events) == handled
+    assert side.transport.has_written_eof
+
+
+def test_a_pong_that_is_handled_late_does_not_put_off_the_end_of_a_connection() -> None:
+    side = Filling()
+    side.open()
+    side.wait_for_ping()
+    side.receive(client_frame(TEXT, b"a"), client_frame(PONG, b""))
+    side.connection.eof_received()
+    side.drain()
+    side.wait(CLOSE_TIMEOUT + SLOT)
+    assert side.transport.is_aborted
 
 
 def test_a_connection_whose_full_buffer_does_not_drain_is_closed(side: Side) -> None:
