@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0 after a shutdown, 1 if the relay cannot start, 2 for an invalid setting. A child process reads the
     settings: otherwise the relay would keep what is imported for that (2.7 MiB of 51) for as long as it runs.
     """
+    _open_standard_streams()
     if find_spec("cyclopts") is None:
         sys.stderr.write("the relay's command line needs cyclopts: pip install 'socket-bloc[server]'\n")
         return 2
@@ -34,6 +35,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = pipe.read()
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return run(_with_secret(Settings.model_validate_json(settings))) if settings else status
+
+
+def _open_standard_streams() -> None:
+    """Open those that were closed, before another file gets their number: the log would be written to it."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+    if sys.__stdout__ is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.__stderr__ is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
 
 
 def _send_settings(argv: Sequence[str], sending: int) -> NoReturn:

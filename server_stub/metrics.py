@@ -14,12 +14,13 @@ from typing import Final
 
 from server_stub.observer import RelayObserver
 from server_stub.records import Entry, User
-from socket_bloc.frames import SendFrame
+from socket_bloc.frames import CloseCode, SendFrame
 from socket_bloc.order_status import ClientType, Rejection
 
 __all__ = ["Histogram", "Metrics"]
 
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_OWN_CODES: Final = frozenset(CloseCode)
 _SIZES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 
 
@@ -66,7 +67,7 @@ class Metrics(RelayObserver):
 
     def disconnected(self, user: User, close_code: int) -> None:
         self.connections[user.role] -= 1
-        self.closed[str(close_code)] += 1
+        self.closed[_label(close_code)] += 1
 
     def received(self, user: User, frame: SendFrame) -> None:
         self.sends += 1
@@ -84,3 +85,8 @@ class Metrics(RelayObserver):
         self.failed_batches += failed
         self.batch_size.observe(size)
         self.commit_seconds.observe(seconds)
+
+
+def _label(close_code: int) -> str:
+    """Return the label of a close code; those that clients make up, from 3000 on, share one in a thousand."""
+    return str(close_code) if close_code < 3000 or close_code in _OWN_CODES else f"{close_code // 1000}xxx"

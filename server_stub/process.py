@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -51,12 +52,22 @@ async def _run(settings: Settings) -> int:
         loop.add_signal_handler(signal.SIGHUP, server.reload)
         gc.freeze()  # imported modules are never freed, so no collection need visit them
         gc.set_threshold(*_GC_THRESHOLD)
-        sys.stdout.write(f"listening on {server.uri}\n")
-        sys.stdout.flush()
+        _announce(server.uri)
         server.failed.add_done_callback(lambda _failed: stop.set())
         await stop.wait()
         _log.info("shutting down")
     return 1 if server.failed.done() else 0
+
+
+def _announce(uri: str) -> None:
+    """Tell whoever started the relay that it is ready. Raises `StartError`."""
+    try:
+        sys.stdout.write(f"listening on {uri}\n")
+        sys.stdout.flush()
+    except OSError as error:
+        # Otherwise Python writes it again at the end, and reports that.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise StartError(f"cannot write to standard output: {error.strerror}") from None
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -114,13 +114,14 @@ class RequestReader:
                 HTTPStatus.BAD_REQUEST, "this port does not speak TLS; use ws:// or http://"
             ).response
         end = self._head.find(_END_OF_REQUEST, max(0, known - len(_END_OF_REQUEST) + 1))
-        until = len(data) if end < 0 else end + len(_END_OF_REQUEST) - known
-        self._protocol.receive_data(data[:until])
+        size = len(self._head) if end < 0 else end + len(_END_OF_REQUEST)
+        self._protocol.receive_data(data[: size - known])
         for event in self._protocol.events_received():
-            return cast(Request, event)
+            if size <= MAX_REQUEST:
+                return cast(Request, event)
         if self._protocol.writes == [SEND_EOF]:  # malformed, and the protocol would close without a response
             self._protocol.writes.insert(0, refuse_malformed(self._head).response.serialize())
-        elif not self._protocol.eof_sent and len(self._head) > MAX_REQUEST:
+        elif not self._protocol.eof_sent and size > MAX_REQUEST:
             reason = f"a request has at most {MAX_REQUEST} bytes"
             return HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason).response
         return None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -323,3 +324,46 @@ async def test_help_and_version_are_printed_and_no_relay_is_started(option: str)
     code, output, errors = await _run(option)
     assert (code, errors) == (0, "")
     assert output
+
+
+async def test_a_relay_with_closed_standard_streams_writes_its_log_into_no_other_file(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = f'exec "$0" -m server_stub --port {port} --database "sqlite:///$1" <&- >&- 2>&-'
+    database = tmp_path / "orders.db"
+    relay = await asyncio.create_subprocess_exec("sh", "-c", command, sys.executable, str(database))
+    try:
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                    break
+                except ConnectionRefusedError:
+                    assert relay.returncode is None
+                    await asyncio.sleep(0.05)  # there is nothing else to be seen of it
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: relay\r\n\r\n")
+            assert (await reader.read()).endswith(b"ok\n")
+            writer.close()
+            await writer.wait_closed()
+    finally:
+        relay.terminate()
+    assert await asyncio.wait_for(relay.wait(), 30) == 0
+    assert database.read_bytes().startswith(b"SQLite format 3")
+
+
+async def test_a_relay_that_cannot_say_that_it_is_ready_ends_with_one_line(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    arguments = ("--port", "0", "--database", f"sqlite:///{tmp_path}/orders.db")
+    relay = await asyncio.create_subprocess_exec(
+        sys.executable, *_MODULE, *arguments, stdout=writing, stderr=PIPE
+    )
+    os.close(writing)
+    _, errors = await asyncio.wait_for(relay.communicate(), 30)
+    assert relay.returncode == 1
+    assert errors.decode().splitlines()[-1] == (
+        "the relay cannot start: cannot write to standard output: Broken pipe"
+    )
+    assert "Traceback" not in errors.decode()

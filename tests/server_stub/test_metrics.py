@@ -54,6 +54,13 @@ def test_every_notification_is_counted() -> None:
     }
 
 
+def test_close_codes_that_clients_make_up_share_a_label() -> None:
+    metrics = Metrics()
+    for code in (1000, 1006, 3000, 3999, 4000, 4001, 4242, 4999):
+        metrics.disconnected(CLIENT, code)
+    assert metrics.closed == {"1000": 1, "1006": 1, "3xxx": 2, "4000": 1, "4001": 1, "4xxx": 2}
+
+
 def test_a_histogram_counts_up_to_each_bound_the_bound_included() -> None:
     metrics = Metrics()
     for size, seconds in ((1, 0.001), (2, 0.002), (3, 0.3), (600, 7.0)):

@@ -213,6 +213,13 @@ def test_a_request_that_is_too_large_is_answered(side: Side) -> None:
     assert side.events == ["connected"]
 
 
+def test_a_request_that_is_too_large_is_answered_even_if_it_arrives_at_once(side: Side) -> None:
+    lines = 10 * (b"X: " + b"y" * 4091 + b"\r\n")
+    side.connection.data_received(handshake_request().removesuffix(b"\r\n") + lines + b"\r\n")
+    assert side.transport.take().startswith(b"HTTP/1.1 431 ")
+    assert side.events == ["connected"]
+
+
 def test_a_request_must_be_complete_in_time_even_if_it_trickles(side: Side) -> None:
     for byte in handshake_request()[:30]:
         side.connection.data_received(bytes([byte]))
