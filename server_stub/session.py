@@ -20,7 +20,7 @@ from server_stub.ledger.group_commit import GroupCommit
 from server_stub.ledger.store import FeedReader, LedgerError
 from server_stub.observer import Observers
 from server_stub.rate_limit import RateLimit, TokenBucket
-from server_stub.records import Answer, Entry, FeedStart, Submission, User
+from server_stub.records import Answer, FeedStart, Submission, User
 from server_stub.wire.connection import Connection
 from server_stub.wire.deadlines import TimerWheel
 from socket_bloc.frames import CloseCode
@@ -92,7 +92,8 @@ class UserSession:
         self._hold: asyncio.TimerHandle | None = None
         self._malformed = 0
         self._is_page_scheduled = False  # the next page is read in another iteration of the loop
-        self._deferred_replies: list[Entry] = []  # to duplicates that the feed has not reached
+        # Seq -> the replies to duplicates of that entry, which the feed has not reached.
+        self._deferred_replies: dict[int, list[bytes]] = {}
 
     def opened(self) -> None:
         """Send the welcome, and start the replay."""
@@ -164,9 +165,12 @@ class UserSession:
         if isinstance(answer, Rejection):
             self._reject(submission.message_id, answer)
             return
-        self._deferred_replies.append(answer.entry)
-        self._send_deferred_replies()
-        if self._deferred_replies:
+        seq = answer.entry.seq(self.user)
+        reply = status_frame(seq, status_without_seq(answer.entry))
+        if seq <= self._cursor:
+            self._connection.send(reply)
+        else:
+            self._deferred_replies.setdefault(seq, []).append(reply)
             self._continue_replay()
 
     def _push(self, seq: int, without_seq: bytes) -> None:
@@ -174,15 +178,8 @@ class UserSession:
         self._cursor = seq
         self._context.observers.pushed(self.user, seq)
         if self._deferred_replies:
-            self._send_deferred_replies()
-
-    def _send_deferred_replies(self) -> None:
-        deferred, self._deferred_replies = self._deferred_replies, []
-        for entry in deferred:
-            if entry.seq(self.user) <= self._cursor:
-                self._connection.send(status_frame(entry.seq(self.user), status_without_seq(entry)))
-            else:
-                self._deferred_replies.append(entry)
+            for reply in self._deferred_replies.pop(seq, ()):
+                self._connection.send(reply)
 
     def _continue_replay(self) -> None:
         if not self._is_page_scheduled:
