@@ -142,7 +142,7 @@ class DemoApp(OrdersApp):
 
     def _step(self) -> bool:
         """Take the next step in its party's panel. Returns False while the previous one is pending."""
-        panels = {panel.ROLE: panel for panel in self.query(RolePanel) if panel.children}
+        panels = {panel.ROLE: panel for panel in self.query(RolePanel) if panel.is_complete}
         if len(panels) < len(ClientType) or not self.is_running:
             return False  # the screen is still being built, or the app is shutting down
         step = self._director.next_step(*(self._orders[role].state for role in ClientType))

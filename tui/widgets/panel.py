@@ -140,6 +140,11 @@ class RolePanel(BlocNode, Vertical):
         self.set_class(event.size.width < NARROW, "-narrow")
 
     @property
+    def is_complete(self) -> bool:
+        """Whether all its widgets are there; not before it is composed, nor while it is removed."""
+        return len(self.query("OrderList, Timeline, ActionBar")) == 3
+
+    @property
     def chosen(self) -> Order | None:
         """The selected order, to which the actions apply."""
         return self._orders.state.by_id.get(self._chosen or "")
@@ -153,7 +158,7 @@ class RolePanel(BlocNode, Vertical):
         self._open.follow(orders)
         if self._chosen not in orders.by_id:
             self._chosen = self._open.first
-        if not self.children:
+        if not self.is_complete:
             return  # it is being removed
         order = orders.by_id.get(self._chosen or "")
         history = orders.by_id.values() if self._shows_history else None
