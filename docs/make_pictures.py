@@ -33,6 +33,7 @@ from socket_bloc import ClientType, OrdersCubit, Socket, SocketBloc, StatusCode
 from tests.tui.screen import until, until_shown
 from tui.app import RoleApp
 from tui.client import ClientApp
+from tui.connecting import AppBloc
 from tui.demo import DemoApp
 from tui.play import CANCELLED_ORDER, WHOLE_ORDER, Director, Script, next_step
 from tui.sequence import Sequence
@@ -135,7 +136,7 @@ class World:
     @asynccontextmanager
     async def open(self, kind: type[RoleApp], user_id: str, chosen: str) -> AsyncGenerator[Pilot[None]]:
         """A user's app, with one of their orders selected."""
-        bloc = SocketBloc(user_id, kind.PANEL.ROLE, uri=self.relay.uri, full_history=True)
+        bloc = AppBloc(user_id, kind.PANEL.ROLE, uri=self.relay.uri, full_history=True)
         async with OrdersCubit(bloc) as orders, bloc:
             memory = LastTheme()
             app = kind(bloc, orders, uri=Socket.WEBSOCKET_URI, theme=DEFAULT_THEME, memory=memory)
