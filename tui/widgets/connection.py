@@ -6,12 +6,12 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 
 from socket_bloc import SocketBloc
 from tui.binding import BlocNode
+from tui.widgets.box import Box
 from tui.widgets.line import Line
 
 __all__ = ["ConnectionScreen"]
@@ -27,17 +27,7 @@ class ConnectionScreen(BlocNode, ModalScreen[None]):
     DEFAULT_CSS: ClassVar[str] = """
     ConnectionScreen {
         align: center middle;
-        & > VerticalScroll {
-            width: 72;
-            max-width: 96%;
-            height: auto;
-            max-height: 96%;
-            padding: 0 2;
-            border: round $primary;
-            border-title-color: $text-primary;
-            border-subtitle-color: $text-muted;
-            background: $surface;
-        }
+        & > Box { width: 72; }
     }
     """
 
@@ -46,9 +36,7 @@ class ConnectionScreen(BlocNode, ModalScreen[None]):
         self._bloc = bloc
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll() as box:
-            box.border_title = "Connection"
-            box.border_subtitle = "c: copy   esc: close"
+        with Box("Connection", "c: copy   esc: close"):
             yield Line()
 
     def on_mount(self) -> None:

@@ -7,10 +7,11 @@ from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
+
+from tui.widgets.box import Box
 
 __all__ = ["HelpScreen"]
 
@@ -38,17 +39,7 @@ class HelpScreen(ModalScreen[None]):
     DEFAULT_CSS: ClassVar[str] = """
     HelpScreen {
         align: center middle;
-        & > VerticalScroll {
-            width: 64;
-            max-width: 96%;
-            height: auto;
-            max-height: 96%;
-            padding: 0 2;
-            border: round $primary;
-            border-title-color: $text-primary;
-            border-subtitle-color: $text-muted;
-            background: $surface;
-        }
+        & > Box { width: 64; }
     }
     """
 
@@ -62,9 +53,7 @@ class HelpScreen(ModalScreen[None]):
         ]
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll() as box:
-            box.border_title = "Help"
-            box.border_subtitle = "esc: close"
+        with Box("Help", "esc: close"):
             yield Static(Content("\n").join(self._help()))
 
     def _help(self) -> Iterator[Content]:
